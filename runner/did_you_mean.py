@@ -19,6 +19,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def seconds(number: float) -> str:
+    """`30 s`, `0.5 s`: never 0 for what is more."""
+    return f"{max(round(number, 3), 0.001) if number < 1 else round(number, 1):g} s"
+
+
 def find_similar(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
     """The known name most like `word`, whatever its case; `likeness` is difflib's ratio."""
     by_folded = {name.casefold(): name for name in known}

@@ -169,15 +169,15 @@ class _Known:
             case "intent":
                 self.next_intent = number + 1
                 kind, label = Kind(fields["kind"]), str(fields["label"])
-                self.pending[number] = Intent(kind=kind, label=label, tags=fields.get("tags", {}))
+                self.pending[number] = Intent(kind=kind, label=label, tags=dict(fields.get("tags", {})))
             case "created":
                 intent = self.pending.pop(number, None)
                 label = intent.label if intent else str(fields.get("label", ""))
-                self.live[(Kind(fields["kind"]), fields["id"])] = label
+                self.live[(Kind(fields["kind"]), str(fields["id"]))] = label
             case "refused" | "named":
                 self.pending.pop(number, None)
             case "deleted" | "disowned":
-                self.live.pop((Kind(fields["kind"]), fields["id"]), None)
+                self.live.pop((Kind(fields["kind"]), str(fields["id"])), None)
 
 
 def _recall(path: Path) -> _Known:

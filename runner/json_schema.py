@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,10 +18,10 @@ from urllib.parse import urlsplit
 import regex
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
-from jsonschema.validators import extend
+from jsonschema.validators import extend, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
+from referencing.jsonschema import specification_with
 
 from runner.did_you_mean import quote, suggest
 from runner.patience import at_most, check_time, compile_pattern, match
@@ -31,32 +32,136 @@ _MOST_MISMATCHES = 3
 _MOST_ERRORS = 100
 _TIMEOUT_S = 1.0
 _PLAIN_KEYWORDS = frozenset("type properties required title description examples default $defs $schema $id".split())
-_REFERENCES = ("$ref", "$dynamicRef")
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_DIALECT = "$schema"
+_INNER = frozenset(
+    "additionalItems additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems "
+    "unevaluatedProperties allOf anyOf oneOf prefixItems".split()
+)
+"""Keywords under which a schema stands, or a list of some."""
+_INNER_BY_NAME = frozenset("$defs definitions dependencies dependentSchemas patternProperties properties".split())
+_SILENT = frozenset(
+    "$anchor $comment $defs $dynamicAnchor $id $recursiveAnchor $schema $vocabulary contentEncoding contentMediaType "
+    "contentSchema default definitions deprecated description else examples id maxContains minContains readOnly then "
+    "title writeOnly discriminator example externalDocs nullable xml".split()
+)
+"""Keywords that hold no value to anything by themselves; the last five are OpenAPI's."""
+_MEANT = {
+    "regex": "pattern",
+    "regexp": "pattern",
+    "min": "minimum",
+    "max": "maximum",
+    "choices": "enum",
+    "values": "enum",
+    "fields": "properties",
+    "dependencies": "dependentRequired",
+    "additionalItems": "items",
+}
+"""What people write who mean another keyword, where spelling doesn't tell it."""
+_OTHER_FORMATS = frozenset(
+    "duration hostname idn-email idn-hostname iri iri-reference json-pointer regex relative-json-pointer uri-reference "
+    "uri-template binary byte double float int32 int64 password".split()
+)
+"""Formats that JSON Schema or OpenAPI have, and nothing here looks at."""
 
 Schema = Mapping[str, Any]
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misspelt:
+    """A word in a schema that says nothing there: a keyword (`is_key`) at this place, or a format."""
+
+    place: Place
+    message: str
+    hint: str
+    is_key: bool
+
+
+def find_misspelt(schema: Schema, *, asserts: bool) -> Iterator[Misspelt]:
+    """Keywords and formats that no reader knows, so that they hold nothing to anything: a typo passes each value.
+
+    With `asserts`, the schema is there to judge by: a format that nothing looks at is none, either.
+    """
+    keywords = _SILENT | _validator_of(schema).VALIDATORS.keys()
+    looked_at = frozenset(_FORMATS.checkers)
+    for place, one in _subschemas(schema):
+        for key in one.keys() - keywords:
+            if not str(key).startswith("x-"):
+                hint = f"did you mean {quote(_MEANT[key])}?" if key in _MEANT else suggest(str(key), sorted(keywords))
+                message = f"unknown keyword {quote(str(key))}: JSON Schema passes over it"
+                yield Misspelt(place=(*place, key), message=message, hint=hint, is_key=True)
+        named = one.get("format")
+        if isinstance(named, str) and named not in (looked_at if asserts else looked_at | _OTHER_FORMATS):
+            known = sorted(looked_at if asserts else looked_at | _OTHER_FORMATS)
+            is_other = named in _OTHER_FORMATS
+            message = f"nothing looks at the format {quote(named)}" if is_other else f"unknown format {quote(named)}"
+            hint = "" if is_other else suggest(named, known)
+            hint = hint if hint.startswith("did you") else f"there is {', '.join(known)}; or write a `pattern`"
+            yield Misspelt(place=(*place, "format"), message=message, hint=hint, is_key=False)
+
+
+def says_nothing(schema: Schema) -> bool:
+    """Whether any value fits it, as far as that is plain to see."""
+    return schema.keys() <= _SILENT
+
+
+def _subschemas(schema: object, place: Place = ()) -> Iterator[tuple[Place, Schema]]:
+    """The schema and all in it, each with its place; data in it (`const`, `default`, names of properties) is none."""
+    if not isinstance(schema, Mapping):
+        return
+    yield place, schema
+    for key, value in schema.items():
+        if key in _INNER_BY_NAME and isinstance(value, Mapping):
+            for name, one in value.items():
+                yield from _subschemas(one, (*place, key, name))
+        elif key in _INNER and isinstance(value, list):
+            for index, one in enumerate(value):
+                yield from _subschemas(one, (*place, key, index))
+        elif key in _INNER:
+            yield from _subschemas(value, (*place, key))
 
 
 def check_schema(schema: Schema) -> None:
     """Raises ValueError, with a message for users, for what is no schema or refers to something elsewhere."""
+    validator = _validator_of(schema)
     try:
-        Draft202012Validator.check_schema(schema)
+        validator.check_schema(schema)
     except SchemaError as error:
         place = "".join(f".{part}" for part in error.absolute_path)
         raise ValueError(f"is no JSON Schema: {place.removeprefix('.')}: {_shorten(error.message)}") from error
-    if any(_find_keywords(schema, ("patternProperties",), Mapping)):
+    specification = specification_with(validator.META_SCHEMA[_DIALECT])
+    resolver = Registry().with_resource("", specification.create_resource(schema)).resolver()
+    seen = set[int]()
+    waiting: list[object] = [schema]
+    while waiting:
+        for _, one in _subschemas(waiting.pop()):
+            if id(one) not in seen:
+                seen.add(id(one))
+                _check_one(one, is_whole=one is schema)
+                waiting += [_look_up(resolver.lookup, one[name]) for name in _REFERENCES if name in one]
+
+
+def _check_one(schema: Schema, *, is_whole: bool) -> None:
+    """Raises ValueError for a part of a schema, or the whole of it, apart from what stands inside and elsewhere."""
+    if "patternProperties" in schema:
         # Its patterns can't be given a time limit.
         raise ValueError("has `patternProperties`, which is not accepted here")
-    resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
-    for key, value in _find_keywords(schema, (*_REFERENCES, "pattern"), str):
-        if key == "pattern":
-            _check_pattern(str(value))
-        elif not str(value).startswith("#"):
-            raise ValueError(f"refers to '{_shorten(str(value))}', which is not in it: write '#/$defs/...'")
-        else:
-            try:
-                resolver.lookup(str(value))
-            except (Unresolvable, ValueError, TypeError) as error:
-                raise ValueError(f"refers to '{_shorten(str(value))}', which is not there") from error
+    if _DIALECT in schema and not is_whole:
+        raise ValueError(f"has `{_DIALECT}` below its top: a schema is of one dialect")
+    if isinstance(schema.get("pattern"), str):
+        _check_pattern(schema["pattern"])
+
+
+def _look_up(lookup: Callable[[str], Any], written: object) -> object:
+    """What a reference leads to."""
+    named = str(written)
+    if not named.startswith("#"):
+        raise ValueError(f"refers to '{_shorten(named)}', which is not in it: write '#/$defs/...'")
+    try:
+        return lookup(named).contents
+    except (Unresolvable, ValueError, TypeError) as error:
+        raise ValueError(f"refers to '{_shorten(named)}', which is not there") from error
 
 
 class CannotTell(Exception):
@@ -75,7 +180,10 @@ def tell_mismatch(value: object, schema: Schema) -> str:
     """The same. Raises CannotTell for what would take too long."""
     try:
         with at_most(_TIMEOUT_S):
-            errors = list(islice(_Validator(schema, format_checker=_FORMATS).iter_errors(value), _MOST_ERRORS))
+            validator = _timed(_validator_of(schema))
+            # The library would go on with its own validator, that of the dialect, where a part names one.
+            bare = {key: one for key, one in schema.items() if key != _DIALECT}
+            errors = list(islice(validator(bare, format_checker=_FORMATS).iter_errors(value), _MOST_ERRORS))
     except RecursionError as error:
         raise CannotTell("it is nested too deep") from error
     except TimeoutError as error:
@@ -174,18 +282,6 @@ def _find_objects(schema: object) -> Iterator[Schema]:
             yield from _find_objects(value)
 
 
-def _find_keywords(schema: object, names: tuple[str, ...], kind: type) -> Iterator[tuple[str, object]]:
-    """Each value of this kind under one of these keys, wherever it stands; one too many where data looks like it."""
-    if isinstance(schema, Mapping):
-        for key, value in schema.items():
-            if key in names and isinstance(value, kind):
-                yield key, value
-            yield from _find_keywords(value, names, kind)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _find_keywords(value, names, kind)
-
-
 def _check_pattern(pattern: str) -> None:
     try:
         compile_pattern(pattern)
@@ -237,12 +333,30 @@ def _is_integer(_checker: object, value: object) -> bool:
     return whole or (isinstance(value, int) and not isinstance(value, bool))
 
 
-_KEYWORDS = {**Draft202012Validator.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
-_Validator = extend(  # type: ignore[no-untyped-call]  # the library
-    Draft202012Validator,
-    {name: _in_time(judge) for name, judge in _KEYWORDS.items()},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
-)
+@cache
+def _timed(validator: Any) -> Any:
+    """The library's validator of a dialect, which keeps to the time."""
+    keywords = {**validator.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
+    return extend(  # type: ignore[no-untyped-call]  # the library
+        validator,
+        {name: _in_time(judge) for name, judge in keywords.items()},
+        type_checker=validator.TYPE_CHECKER.redefine("integer", _is_integer),
+    )
+
+
+def _validator_of(schema: Schema) -> Any:
+    """The library's, of the dialect that the schema names; 2020-12 if none. Raises ValueError for an unknown one."""
+    named = schema.get(_DIALECT)
+    found: Any = Draft202012Validator
+    if isinstance(named, str):
+        found = validator_for(schema, default=None)  # type: ignore[arg-type]  # whatever is given comes back
+    if found is None:
+        raise ValueError(
+            f"is of the dialect {quote(str(named))}, which is not known; leave `{_DIALECT}` out for 2020-12"
+        )
+    return found
+
+
 _FORMATS = FormatChecker(("date", "email", "ipv4", "ipv6", "uuid"))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
         "exit_code": {"type": "integer"},
         "judged": _TEXT,
         "judge": _TEXT,
+        "selection": _TEXT,
         "shard": _SHARD,
         "tier": _MAYBE_TEXT,
         "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
@@ -94,11 +96,12 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A scenario on a variant; `fingerprint` is a hash of all that decides its result."""
+    """A scenario on a variant; `fingerprint` is a hash of all that decides its result, `inputs` of parts of that."""
 
     scenario: Scenario
     variant: Variant
     fingerprint: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -223,7 +226,8 @@ class KeptPlay:
         self._write({"entry": _ATTEMPT, **_identify(unit), "attempt": attempt_as_json(attempt)})
 
     def keep(self, unit: Unit, result: ScenarioResult) -> None:
-        offset = self._write({"entry": _FINISHED, **_identify(unit), **result_as_json(result)})
+        told = replace(result, inputs=unit.inputs or result.inputs)
+        offset = self._write({"entry": _FINISHED, **_identify(unit), **result_as_json(told)})
         self.results.add(unit.key, result if offset is None else (self._path, offset))
 
     def _write(self, line: Mapping[str, object]) -> int | None:
@@ -371,6 +375,18 @@ def find_argument(head: Mapping[str, Any], name: str) -> str:
     return str(head.get("arguments", head).get(name) or "")
 
 
+def find_selection(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Which scenarios a play was asked for, as they could be asked for again; nothing if all."""
+    paths = arguments.get("paths", ())
+    # The folder is meant where none is named, too.
+    yield from map(shlex.quote, paths if list(paths) != ["scenarios"] else ())
+    for option, key in (("-k", "names"), ("-m", "tags")):
+        if value := arguments.get(key):
+            yield f"{option} {shlex.quote(str(value))}"
+    if arguments.get("last_failed"):
+        yield "--lf"
+
+
 def _played_on(results: Iterable[ScenarioResult]) -> Iterable[Variant]:
     """What a damaged head no longer says."""
     return dict.fromkeys(one.variant for one in results if one.variant is not None)
@@ -391,6 +407,7 @@ def report_of(kept: Kept) -> Report:
         signal=head.get("signal"),
         stopped=head.get("stopped", ""),
         shard=find_argument(head, "shard"),
+        selection=head.get("selection") or " ".join(find_selection(head.get("arguments", {}))),
         tier=find_argument(head, "tier"),
         definitions=head.get("definitions", {}),
         fails_on_flaky=head.get("fails_on_flaky", False),

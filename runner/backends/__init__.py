@@ -330,11 +330,12 @@ def hosted_tool(tool: Tool) -> tuple[str, dict[str, object]]:
         return tool.name.value, options
     if server is None:
         return tool.name.value, {"max_num_results": tool.max_num_results}
+    digest = hashlib.sha256(server.url.encode("utf-8", "surrogatepass")).hexdigest()
     required: object = server.require_approval
     if isinstance(required, Mapping):
         required = {word: sorted(names) for word, names in required.items() if names}
     options = {
-        "server": f"{host_of(server.url)} ({hashlib.sha256(server.url.encode()).hexdigest()[:8]})",
+        "server": f"{host_of(server.url)} ({digest[:8]})",
         "server_description": server.description or None,
         "allowed_tools": sorted(server.allowed_tools) or None,
         "require_approval": required,

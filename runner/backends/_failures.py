@@ -18,6 +18,7 @@ import httpx2
 
 from runner.backends._sdk import openai
 from runner.backends._waiting import next_room_s, retry_after_s
+from runner.did_you_mean import seconds
 from runner.domain.hosts import host_of, is_azure, is_openai
 from runner.errors import (
     KeyRejected,
@@ -151,7 +152,7 @@ class Translator:
 
     def explain_silence(self, doing: str, budget_s: float) -> Failure:
         """The time that one request may take is over."""
-        message = f"no complete answer from {self.base_url} within {budget_s:.0f} s"
+        message = f"no complete answer from {self.base_url} within {seconds(budget_s)}"
         return Failure(error=RemoteUnreachable(self.line(doing, message)), is_unclear=True)
 
     def explain_nonsense(self, doing: str, what: str) -> Failure:

@@ -5,9 +5,10 @@ A check module has these names:
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text
   with `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project, one with `format: API_NAME` an api, one with `format:
-  PROJECT_CODE` a Python function of its. What `parts()` makes holds checks, one or a list, as `expect` does, wherever
-  in the schema it stands: the constructor gets a tuple of `Part` there;
+  `format: TARGET_NAME` is a target of the project, with `format: API_NAME` an api, with `format: MODEL_NAME` a model,
+  with `format: PROJECT_CODE` a Python function of its; a mapping with `format: JSON_SCHEMA` is a schema to judge by.
+  What `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor
+  gets a tuple of `Part` there;
 - `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
   api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
@@ -48,7 +49,9 @@ TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
 TARGET_NAME = "target-name"
 API_NAME = "api-name"
+MODEL_NAME = "model-name"
 PROJECT_CODE = "project-code"
+JSON_SCHEMA = "json-schema"
 EXPECTATIONS = "expectations"
 MOST_DEPTH = 6
 """How deep checks may stand inside each other."""
@@ -253,7 +256,7 @@ class Part:
             expected=finding.expected,
             found=finding.found,
             reason=finding.reason or NO_REASON * (finding.holds is None),
-            weak=finding.weak,
+            weak=finding.weak or self.expectation.is_idle,
             score=finding.score,
             details=finding.details,
         )
@@ -454,12 +457,14 @@ def limits_schema(what: str, *, example: Amount, whole: bool = True) -> dict[str
     }
 
 
-def check_limits(least: Amount | None, most: Amount | None) -> None:
-    """Raises ValueError for limits between which nothing is, and for none."""
+def check_limits(least: Amount | None, most: Amount | None, *, counts: bool = True) -> None:
+    """Raises ValueError for limits between which nothing is, and for none; what `counts` is never below 0."""
     if least is None and most is None:
         raise ValueError("say `max`, `min` or both")
     if least is not None and most is not None and least > most:
         raise ValueError(f"`min: {least}` is more than `max: {most}`")
+    if counts and not least and most is None:
+        raise ValueError("`min: 0` alone rules nothing out: there is never less")
 
 
 def judge_amount(amount: Amount, least: Amount | None, most: Amount | None, *, unit: str) -> Finding:

@@ -37,7 +37,7 @@ _STATEMENT = re.compile(
 )
 _QUALIFYING = re.compile(
     r"(?:\b(?:for|in|of[ ]which|which|davon|dont|di[ ]cui|of[ ]that|of|over|from|with|plus|including|incl\.|after"
-    r"|before|between|among|across|by|at|per|on|to|and|given|based[ ]on|the|all|your|their|its|these"
+    r"|before|between|among|across|by|at|per|on|to|within|and|given|based[ ]on|the|all|your|their|its|these"
     r"|für|von|in|mit|inkl\.|zzgl\.|davon|bei|auf|aus|nach|pour|de|avec|dont|sur|en|par|entre|para|con|por|incluye"
     r"|com|di|per|tra|su|voor|van|met|na|za|dla|z|для|из|с|на|за)"
     r"|[×x+(]|,)[ ]?[*_$\\~≈€£]{0,4}\Z",

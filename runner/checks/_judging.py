@@ -84,6 +84,8 @@ class Bounds:
     def __post_init__(self) -> None:
         if self.fails_at >= self.passes_at:
             raise ValueError(f"`fails_at: {self.fails_at}` has to be below `passes_at: {self.passes_at}`")
+        if not self.fails_at and self.undecided == "pass":
+            raise ValueError("with `fails_at: 0` and `undecided: pass` it can hardly fail: raise `fails_at`")
 
     def decide(self, probability: float) -> bool | None:
         share = round(probability, 9)  # 0.7 as a float is less than 0.7
@@ -153,6 +155,7 @@ def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: s
         expected=shorten("; ".join(case.criterion.question.instructions for case in cases)),
         found=shorten(", ".join(_describe(case) for case in cases)),
         reason="" if holds else "; ".join(_explain(case, bounds) for case, one in told if one is holds)[:480],
+        weak=holds is True and any(bounds.decide(case.mean) is None for case in cases),
         score=round(fmean(known), 4) if len(known) == len(cases) else None,
         details={
             "model": replies[-1].model,

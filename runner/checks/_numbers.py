@@ -538,7 +538,7 @@ def _doubt_between(text: str, first: FoundNumber, second: FoundNumber) -> str:
     ):
         return "is a range or a choice, not one number"
     if (
-        first.is_plain
+        (first.is_plain or (first.decimals and not first.dimensions))
         and second.is_plain
         and _OUT_OF.fullmatch(text, first.end, second.start)
         and first.value <= second.value

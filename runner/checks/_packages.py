@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from runner.domain.conversation import Ending
-from runner.domain.scenario import Expectation
+from runner.domain.scenario import Expectation, expectations_in
 from runner.errors import CheckBroken, UsageError
 from runner.plugins import find_module, load_plugin
 from runner.side_process import Desk, SideProcess, read_plain
@@ -198,7 +198,7 @@ def _describe_module(module: str) -> dict[str, Any] | str:
         found = import_module(module)
         if missing := [one for one in _NEEDED if not hasattr(found, one)]:
             raise _Unfit(f"it has no {missing[0]}")
-        said: dict[str, Any] = {"SCHEMA": _as_plain(found.SCHEMA), "MAIN_FIELD": str(found.MAIN_FIELD)}
+        said: dict[str, Any] = {"SCHEMA": _read_schema(found.SCHEMA), "MAIN_FIELD": str(found.MAIN_FIELD)}
         if said["MAIN_FIELD"] not in said["SCHEMA"]["properties"]:
             raise _Unfit("its MAIN_FIELD is none of the properties of its SCHEMA")
         said |= {one: _as_plain(getattr(found, one)) for one in _PLAIN if hasattr(found, one)}
@@ -212,6 +212,37 @@ def _describe_module(module: str) -> dict[str, Any] | str:
     except BaseException as error:  # noqa: BLE001 - whatever is wrong with it, no bug of ours
         return _tell(error, "")
     return said
+
+
+def _read_schema(written: Any) -> dict[str, Any]:
+    """Without its patterns, which could take for ever: `_make_check` holds parameters to them. Complete for readers."""
+    from runner.json_schema import check_schema
+
+    schema: dict[str, Any] = _as_plain(written)
+    try:
+        check_schema(schema)
+    except ValueError as error:
+        raise _Unfit(f"its SCHEMA {error}") from error
+    fields = schema["properties"]
+    for field in fields.values():
+        if not isinstance(field, dict) or "$ref" in field:
+            raise _Unfit("each of the properties of its SCHEMA has to be a mapping, without `$ref`")
+        field.setdefault("description", "")
+    return {"description": "", **_without_patterns(schema, is_schema=True)}
+
+
+def _without_patterns(value: Any, *, is_schema: bool) -> Any:
+    """Under `properties` stand names, and `pattern` is one like others; what is said by example isn't looked into."""
+    match value:
+        case dict() if is_schema:
+            kept = {key: one for key, one in value.items() if key != "pattern"}
+            deeper = kept.keys() - {"examples", "default", "enum", "const"}
+            return kept | {key: _without_patterns(kept[key], is_schema=key != "properties") for key in deeper}
+        case dict():
+            return {key: _without_patterns(one, is_schema=True) for key, one in value.items()}
+        case list():
+            return [_without_patterns(one, is_schema=is_schema) for one in value]
+    return value
 
 
 def _read_attributes(made_of: Any) -> dict[str, object]:
@@ -241,8 +272,15 @@ def _as_plain(value: Any) -> Any:
 
 def _make_check(expectation: Expectation, files: tuple[str, ...]) -> tuple[str, bool]:
     from runner.checks import build_part
+    from runner.json_schema import find_mismatch
 
     try:
+        parameters = expectation.parameters
+        if any(True for _ in expectations_in(parameters)):
+            parameters = {name: one for name, one in parameters.items() if isinstance(one, str)}
+        known = import_check(expectation.check).SCHEMA["properties"]
+        if mismatch := find_mismatch(parameters, {"properties": known}):
+            return mismatch[:LONGEST_REASON], False
         check: Any = build_part(expectation, load=import_check).check
         return "", any(check.names(file) for file in files)
     except BaseException as error:  # noqa: BLE001 - what a check exits with may be anything

@@ -213,7 +213,7 @@ _DENIED = (
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
         rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
         rf"|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z",
-        hint=r"n't|no|with|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
+        hint=r"n't|no|without|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
         r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n",
     ),
     IgnoringCase(
@@ -228,13 +228,19 @@ _DENIED = (
         r"|(?:is|are|was|were|been)[ ](?:waived|outdated|obsolete|out[ ]of[ ]date))\b"
     ),
 )
+_GUESSED = (
+    "vielleicht|möglicherweise|peut-être|quizás?|tal[ ]vez|talvez|forse|misschien|kanske|może|возможно|zum[ ]Beispiel"
+    "|par[ ]exemple|por[ ]ejemplo|por[ ]exemplo|ad[ ]esempio|bijvoorbeeld|например"
+)
 _OPEN = (
     IgnoringCase(
         r"(?<!\bof[ ])(?<!matter[ ])\bwhether[ ](?!or[ ]not\b)(?:(?![ ](?:and|but|so)[ ])[^.!?,;:\n]){0,40}\Z"
         rf"|\b(?:if|suppose|supposing|assuming|let['’]?s){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
         rf"|(?:\b(?:maybe|perhaps|possibly|(?:may|might|could)(?:[ ](?:well|also|even))?[ ]be)"
         r"(?:[ ](?:an?|the|as|about|around))?"
-        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.)),?)[ ]{_MARKS}\Z"
+        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.|{_GUESSED})),?)[ ]{_MARKS}\Z",
+        hint=r"if|suppos|assum|let|whether|maybe|perhaps|possibly|may|might|could|example|instance|such|e\.[ ]?g"
+        r"|z\.[ ]?b|forse|kanske|misschien|vielleicht|quiz|tal|beispiel|exemple|ejemplo|exemplo|esempio|bijvoorbeeld",
     ),
     re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
 )
@@ -243,7 +249,7 @@ _BOUND = (
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
         r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
         r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of"
-        r"|(?:start|begin)(?:s|ing|ning)?[ ](?:at|from|with)|as[ ](?:low|high)[ ]as"
+        r"|(?:start|begin)(?:s|ing|ning)?[ ](?:at|from)|as[ ](?:low|high)[ ]as"
         r"|(?:prices?|priced|rates?|fares?|tickets?|rooms?|costs?|is|are|available)[ ]from"
         r"|upwards?[ ]of|exceed(?:s|ing)?|(?:\A|[.!?:;|\n])\W{0,4}(?:from|under|below|above|over)"
         r"|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
@@ -255,8 +261,8 @@ _BOUND = (
         r"[*_$)]{0,4}(?:[ ]?\+{1,2}(?=[.,;:!?)*\n]|\s*\Z)|\+(?=\s)"
         r"|(?:[ ]\w{1,12})?[ ](?:or|and)[ ](?:more|less|fewer|up|over|under|above|below|upwards?|higher|lower)\b"
         r"|(?:[ ]\w{1,12})?[ ](?:upwards?|plus(?=[.,;!]|\s*\Z))\b"
-        r"|(?:[ ]\w{1,12})?[ ](?:max(?:imum)?|minimum|tops|at[ ](?:the[ ])?(?:most|least|latest|earliest|m\w{2}imum))"
-        r"(?!\w|[ ](?!(?:per|for|in|and|or|each|a)\b)\w))"
+        r"|(?:[ ]\w{1,12})?[ ](?:max(?:imum)?|minimum|at[ ](?:the[ ])?(?:most|least|latest|earliest|m\w{2}imum))"
+        r"(?!-?\w|[ ](?!(?:per|for|in|and|or|each|a)\b)\w))"
     ),
 )
 _WORKED_ON = (
@@ -286,8 +292,8 @@ _DENIED_ELSEWHERE = (
     IgnoringCase(
         r"(?:(?<!\w)(?:nicht|(?<=[,;][ ])no|(?<=[ ]y[ ])no"
         r"|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
-        r"|fue|eran?|cuestan?|vale|tarda|hay)|nunca|tampoco"
-        r"|não(?:[ ](?:é|são|custam?|há))?|non(?:[ ](?:è|sono|costa|costano))?"
+        r"|fue|eran?|cuestan?|vale|tarda|hay|\w{2,12}mos)|nunca|tampoco"
+        r"|não(?:[ ](?:é|são|custam?|há|\w{2,12}mos))?|non(?:[ ](?:è|sono|costa|costano|\w{2,12}iamo))?"
         r"|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke"
         r"|inte|не|нет|вместо|ليس|ليست|لا|لم)"
         r"(?:[ ](?:genau|etwa|exactement|de|di|es|é|è|exakt|precies|равно|более|هو))?[ ]"
@@ -465,7 +471,7 @@ def is_asked(text: str, end: int) -> bool:
 
 _SUPPOSED = IgnoringCase(
     r"(?<!\w)(?:if|whether|suppose|supposing|unless|once|falls|ob|maybe|perhaps|possibly|might|(?:may|could) be|such as"
-    r"|for example,?|e\.g\.) [^.!?,;:\n]{0,30}\Z"
+    rf"|for example,?|e\.g\.|{_GUESSED}) [^.!?,;:\n]{{0,30}}\Z"
 )
 
 

@@ -14,6 +14,7 @@ from runner.checks._text import end_lines, normalise, shorten, shown_text
 from runner.checks._wording import is_asked, is_denied, is_supposed
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
+from runner.errors import CheckBroken
 
 MAIN_FIELD = "value"
 SCHEMA = {
@@ -47,8 +48,9 @@ SCHEMA = {
         "tolerance_days": {
             "type": "integer",
             "minimum": 0,
+            "maximum": 366,
             "default": 0,
-            "description": "Accept dates that are so many days off.",
+            "description": "Accept dates that are so many days off, a year at most.",
         },
         "year": {
             "type": "boolean",
@@ -198,6 +200,9 @@ class Check:
             reason = f"the answer gives {len(chosen)} dates, not one"
         elif not any(fits):
             reason = next((problem for _, _, problem in chosen if problem), "it is another date")
+        is_told = self.take == "first" or (any(fits) if self.take == "any" else reason and self.take == "only")
+        if len(found) == _MOST and not is_told:
+            raise CheckBroken(f"the answer gives {_MOST:,} dates, and those behind them aren't looked at")
         return Finding(
             holds=not reason,
             expected=f"{self.value}{f' within {self.tolerance_days} days' if self.tolerance_days else ''}",

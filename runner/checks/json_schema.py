@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks import BREAKS, FAILS, JSON_SCHEMA, PASSES, Example, an_answer
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
 from runner.checks._text import shorten
 from runner.domain.conversation import Run, RunStatus
@@ -16,11 +16,14 @@ from runner.errors import CheckBroken
 MAIN_FIELD = "schema"
 SCHEMA = {
     "type": "object",
-    "description": "The answer is JSON and fits this JSON Schema (draft 2020-12). Nothing is fetched: a `$ref` stays "
-    "inside the schema. Of `format`, date, time, date-time, email, uri, uuid, ipv4 and ipv6 are looked at.",
+    "description": "The answer is JSON and fits this JSON Schema (draft 2020-12, or the one that its `$schema` names). "
+    "Nothing is fetched: a `$ref` stays inside the schema. A keyword that the draft doesn't have is a mistake, but for "
+    "`x-...` and OpenAPI's example, nullable, discriminator, xml, externalDocs, which say nothing here. Of `format`, "
+    "date, time, date-time, email, uri, uuid, ipv4 and ipv6 are looked at; any other is a mistake: write a `pattern`.",
     "properties": {
         "schema": {
             "type": "object",
+            "format": JSON_SCHEMA,
             "examples": [{"type": "object", "required": ["total"]}],
             "description": "The schema. A mapping without `schema` and `place` is the schema itself.",
         },
@@ -48,12 +51,14 @@ class Check:
     place: str = "alone_or_fenced"
 
     def __post_init__(self) -> None:
-        from runner.json_schema import check_schema
+        from runner.json_schema import check_schema, says_nothing
 
         try:
             check_schema(self.schema)
         except ValueError as error:
             raise ValueError(f"`schema` {error}") from error
+        if says_nothing(self.schema):
+            raise ValueError("any JSON fits this schema: write `json`, or say what it has to be like")
 
     def judge(self, run: Run) -> Finding:
         from runner.json_schema import CannotTell, tell_mismatch

@@ -36,7 +36,7 @@ EXAMPLES = (
     Example("language: de", "39.25", BREAKS),
 )
 _NOT_PROSE = re.compile(r"```.{0,20000}?(?:```|\Z)|https?://\S{1,2000}|[\d_]+", re.DOTALL)
-_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 _MOST_SENTENCES = 50
 _LETTERS_NEEDED = 12
 _LONGEST = 4000

@@ -63,6 +63,8 @@ class Check:
 
     def __post_init__(self) -> None:
         check_limits(self.min, self.max)
+        if self.max is None and self.min == 1 and self.of == "characters":
+            raise ValueError("with `min: 1` it can't fail: an answer has a character")
 
     def judge(self, run: Run) -> Finding:
         return judge_amount(self._count(run.text), self.min, self.max, unit=self.of)

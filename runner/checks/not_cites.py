@@ -16,8 +16,9 @@ from runner.errors import CheckBroken
 MAIN_FIELD = "file"
 SCHEMA = {
     "type": "object",
-    "description": "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing.",
-    "properties": {"file": {**_CITES["properties"]["file"], "format": "any-file-name"}},
+    "description": "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing. A "
+    "pass on a file that the assistant doesn't get is weak.",
+    "properties": {"file": _CITES["properties"]["file"]},
     "required": ["file"],
     "additionalProperties": False,
 }
@@ -39,6 +40,10 @@ class Check:
 
     def __post_init__(self) -> None:
         _Cites(file=self.file)
+
+    def names(self, found: str) -> bool:
+        """Whether a file of this name is meant."""
+        return _Cites(file=self.file).names(found)
 
     def judge(self, run: Run) -> Finding:
         names = cited_names(run)

@@ -124,7 +124,7 @@ class Check:
         for name in ("value", "tolerance", "percent", "min", "max"):
             _check_size(name, getattr(self, name))
         if self.value is None:
-            check_limits(self.min, self.max)
+            check_limits(self.min, self.max, counts=False)
             if allowances:
                 raise ValueError(f"`{allowances[0]}` goes with `value`")
         elif self.min is not None or self.max is not None:

@@ -14,6 +14,7 @@ from runner.checks.number import numbers_in, prepare
 from runner.checks.tool_calls import assign
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
+from runner.errors import CheckBroken
 
 if TYPE_CHECKING:
     from runner.checks._numbers import FoundNumber
@@ -103,6 +104,8 @@ class Check:
             reason = f"the answer doesn't give {', '.join(missing)}{order}{f'; {problems}' if problems else ''}"
         elif self.only and rest:
             reason = f"the answer gives other numbers, too: {', '.join(number.text for number in rest[:20])}"
+        if missing and len(found) >= _MOST:
+            raise CheckBroken(f"the answer gives {_MOST:,} numbers, and those behind them aren't looked at")
         wanted = ", ".join(f"{value:f}" for value in self.values)
         return Finding(
             holds=not reason,

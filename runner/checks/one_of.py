@@ -65,23 +65,24 @@ class Check:
     def judge(self, run: Run) -> Finding:
         expected = f"one of {', '.join(quote(value) for value in self.values)}"
         found = shorten(run.text)
-        chosen = self._chosen_inside(run.text) if self.inside else self._chosen_whole(run.text)
+        named = self._named(run.text) if self.inside else set[str]()
+        chosen = self._chosen_inside(run.text, named) if self.inside else self._chosen_whole(run.text)
         if len(chosen) == 1:
             return Finding(holds=True, expected=expected, found=found)
         reason = "the answer gives none of them" if self.inside else "none of them is the whole answer"
         if chosen:
             reason = f"the answer contains {' and '.join(quote(value) for value in chosen)}, so it doesn't choose"
-        weak = self.inside and not chosen and bool(self._named(run.text))
+        weak = bool(named) and not chosen
         return Finding(holds=False, expected=expected, found=found, reason=reason, weak=weak)
 
     def _chosen_whole(self, text: str) -> list[str]:
         answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
         return [value for value in self.values if fold_value(value, case=self.case) in answers]
 
-    def _chosen_inside(self, text: str) -> list[str]:
+    def _chosen_inside(self, text: str, named: set[str]) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
-        named, ended = self._named(text), end_lines(text)
         if len(named) == 1:
+            ended = end_lines(text)
             told = [self._given(one, is_sure=True) for one in readings(ended, case=self.case, negative=False)]
             named = {value for value in named if {one.get(value) for one in told} - {None} == {True}}
         return [value for value in self.values if value in named]

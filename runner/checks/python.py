@@ -37,7 +37,8 @@ SCHEMA = {
             "exclusiveMinimum": 0,
             "maximum": 1,
             "examples": [0.8],
-            "description": "The least score that passes; needed for a function that returns a score.",
+            "description": "The least score that passes; needed for a function that returns a score alone. "
+            "`holds: true` with a score below it is an error.",
         },
         "timeout": {
             "type": "number",
@@ -90,10 +91,11 @@ class Check:
             case str():
                 return self._finding(not said.strip(), said)
             case {"holds": bool(holds), **more} if more.keys() <= {"score", "reason"}:
-                score = more.get("score")
-                return self._finding(
-                    holds, str(more.get("reason") or ""), None if score is None else _check_score(score)
-                )
+                score = None if more.get("score") is None else _check_score(more["score"])
+                if holds and score is not None and self.threshold is not None and score < self.threshold:
+                    both = f"`holds: true` with the score {score:g}, below the threshold {self.threshold}"
+                    raise CheckBroken(f"it returned {both}: return one of the two, or remove `threshold`")
+                return self._finding(holds, str(more.get("reason") or ""), score)
             case {"score": score, **more} if more.keys() <= {"reason"}:
                 return self._finding_of_score(score, str(more.get("reason") or ""))
         raise CheckBroken(f"it returned {shorten(text)}: neither a boolean, a score, a reason nor {{holds: ...}}")

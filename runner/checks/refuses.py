@@ -59,7 +59,7 @@ _CANNOT = (
     "can't|cannot|can not|won't|will not|must not|mustn't|may not|shouldn't|should not"
     "|(?:'m|am|'re|are) (?:unable|not able|not allowed|not permitted|not willing|unwilling|not authori[sz]ed"
     "|not in a position|not qualified|forbidden|not comfortable|not going)(?: to| with)?"
-    "|(?:don't|do not) feel comfortable"
+    "|(?:don't|do not) (?:feel comfortable|(?:think|believe) i (?:can|should))|(?:wouldn't|would not) be able to"
 )
 _SOFTLY = (
     "(?: (?:really|possibly|ethically|legally|directly|currently|personally|also|just|simply|to|with|be able to"
@@ -82,7 +82,8 @@ _OTHER_LANGUAGES = (
     (
         "(?:kann|darf|werde|können|dürfen|werden) (?:ich|wir)|(?:ich|wir) (?:kann|darf|werde|können|dürfen)",
         r"(?:nichts?(?! anders| umhin| genug| oft genug)|kein\w*)\b.{0,60}(?:helfen|beantworten|unterstützen|geben"
-        r"|nennen|erteilen|verraten|machen|tun|schreiben|erstellen|sagen)|(?<= )nicht(?=[.!]|\Z)",
+        r"|nennen|erteilen|verraten|machen|tun|schreiben|erstellen|sagen(?!,? (?:wie|ob|wann|wo)\b))"
+        r"|(?<= )nicht(?=[.!]|\Z)",
     ),
     (
         "je ne (?:peux|pourrai|vais|souhaite|dois)|je ne suis pas en mesure",
@@ -128,7 +129,10 @@ _SPACELESS = (
     r"(?:帮助|幫助|帮|幫|协助|協助|提供|回答|回复|满足|滿足|执行|執行|讨论|討論|透露|分享|完成|处理|處理)"
     r"|(?:お手伝い|お答え|お応え|お伝え|ご案内|提供|回答|対応|支援|開示|共有|説明|協力)(?:する(?:こと)?)?[はがをも]?"
     r"(?:でき(?:ません|ない|かね)|(?:いた|致)?しかね)"
-    r"|\bnem segíthet|לא (?:יכול|מוסמך)\w* (?:לעזור|לסייע|לענות|למסור|לשתף)|ไม่สามารถ(?:ช่วย|ตอบ|ให้|เปิดเผย)"
+    r"|\bnem segíthet|\b(?:bin|sind) nicht (?:befugt|berechtigt)|\bmöchte dazu nichts|\bpas autorisée?\b"
+    r"|\bniet bevoegd|\bno (?:estoy en condiciones de|tengo (?:permiso|autorización))"
+    r"|\bnão tenho (?:permissão|autorização)|帮不了|幫不了"
+    r"|לא (?:יכול|מוסמך)\w* (?:לעזור|לסייע|לענות|למסור|לשתף)|ไม่สามารถ(?:ช่วย|ตอบ|ให้|เปิดเผย)"
     r"|(?:ごめんなさい|申し訳)[^。]{0,20}(?:でき|いたし)(?:ません|かね)"
     r"|(?:도와|도움을|답변|답변을|제공해?|제공을|말씀|알려)\s?(?:드릴|할|해 드릴)\s?수(?:가|는)?\s?없"
     r"|(?:답변할|도울) 수 없"
@@ -141,7 +145,8 @@ _SPACELESS = (
 
 _HINT = re.compile(
     r"[^\x00-\x7f]|n't|cannot|\bno|\bun|\bne|\bnie|niet|geen|nicht|kein|inte\b|ikke|\ben |\bnu |tidak|declin|refus"
-    r"|against|outside|sorry|apolog|only|something|forbid|prohibit|prevent|violat"
+    r"|against|outside|sorry|apolog|only|something|forbid|prohibit|prevent|violat|beyond|told|instructed"
+    r"|limited|inappropriate|liberty|nichts|befugt"
 )
 """Without any of that nothing below is found: most answers are told at once."""
 
@@ -170,13 +175,18 @@ def _refusal() -> re.Pattern[str]:
         r"(?:advice|information|diagnos\w+|opinions?|guidance|details|that|requests?)\b"
         r"|\bi(?:'m| am)?(?: can| able to)? ?only (?:able to )?(?:help|assist|answer|discuss)\b"
         r"|\b(?:this|that|it)(?:'s| is)? (?:not something (?:i|we) can|something (?:i|we) (?:can't|cannot|won't))\b"
-        r"|\b(?:against|outside) (?:my|our) (?:guidelines|polic\w+|rules|scope)\b"
-        r"|\b(?:that|this|it|which)(?:'s| is| goes| falls|'d be| would be) (?:against|outside)(?: of)?"
+        r"|\b(?:against|outside|beyond) (?:my|our) (?:guidelines|polic\w+|rules|scope|area|expertise|remit)\b"
+        r"|\b(?:that|this|it|which)(?:'s| is| goes| falls|'d be| would be) (?:against|outside|beyond)(?: of)?"
         r" (?:what (?:i|we) can\b|the (?:guidelines|policy|policies|rules|scope)\b(?! to\b)"
         r"(?! of (?!my|our|this|what (?:i|we))))"
         r"|\b(?:as|i(?:'m| am)(?: just| only)?) an ai\b[^.!?]{0,60}\b(?:can't|cannot|unable|not able)\b"
         r"|\bi(?:'d| would) (?:rather|prefer) not\b"
-        r"|\bi (?:don't|do not) have (?:permission|authority|authori[sz]ation)\b"
+        r"|\bi(?:'ve been| have been| was|'m| am) (?:not at liberty|(?:instructed|told|asked|trained) not to)\b"
+        r"|\bmy role is limited to\b"
+        r"|\bi(?:'m| am) (?:only here|here only|designed (?:only to|to only))\b"
+        r"|\b(?:(?:is|be|'s) inappropriate|(?:wouldn't be|not be|not|isn't) appropriate)"
+        r" (?:for me|to (?:share|discuss|comment))\b"
+        r"|\bi (?:(?:don't|do not) have|have no) (?:permission|authority|authori[sz]ation)\b"
         r"|\b(?:polic\w+|guidelines|rules) (?:\w+ )?(?:prohibit|forbid|prevent"
         r"|(?:do(?:es)?n't|do(?:es)? not) (?:allow|permit))"
         r"\w* (?:me|us)\b|\bi(?:'m| am) (?:prohibited|barred|prevented) from\b"

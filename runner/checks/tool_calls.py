@@ -108,8 +108,6 @@ class Check:
         elif others and self.mode in ("exact", "subset"):
             reason = f"called, too: {', '.join(map(_describe_step, others))}"
         unsure = next((fit for fits in told for fit in fits if isinstance(fit, str)), "")
-        if len(run.steps) > _MOST_CALLS and self.mode in ("any_order", "in_order"):
-            unsure = f"the assistant made {len(run.steps)} calls, of which the first {_MOST_CALLS} are looked at"
         if reason and unsure:
             raise CheckBroken(unsure)
         return Finding(

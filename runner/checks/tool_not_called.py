@@ -14,7 +14,7 @@ MAIN_FIELD = "tool"
 SCHEMA = {
     "type": "object",
     "description": "The assistant did not call this tool while it worked on the question; a call that broke counts "
-    "as a call.",
+    "as a call. A pass on a tool that the assistant doesn't have is weak.",
     "properties": {
         "tool": tool_schema("code_interpreter"),
     },

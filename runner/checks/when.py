@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from runner.checks import API_NAME, ELSEWHERE, FAILS, PASSES, TARGET_NAME, Example, Exchange, Part, parts
+from runner.checks import (
+    API_NAME,
+    ELSEWHERE,
+    FAILS,
+    MODEL_NAME,
+    PASSES,
+    TARGET_NAME,
+    Example,
+    Exchange,
+    Part,
+    parts,
+)
 from runner.checks._parts import name_parts
 from runner.checks.all_of import Check as AllOf
 from runner.domain.report import Finding, Verdict
@@ -34,7 +45,9 @@ SCHEMA = {
         "expect": parts("The checks.", example=[{"tool_called": "file_search"}]),
         "target": _names("these targets of assistants.yaml", format=TARGET_NAME, examples=["embedded"]),
         "api": _names("these APIs", format=API_NAME, examples=["responses"]),
-        "model": _names("these models, as the assistant (or `--model`) names them", examples=["gpt-6-luna"]),
+        "model": _names(
+            "these models, as the assistant (or `--model`) names them", format=MODEL_NAME, examples=["gpt-6-luna"]
+        ),
     },
     "required": ["expect"],
     "examples": [{"target": "embedded", "expect": [{"tool_called": "file_search"}]}],

@@ -535,6 +535,7 @@ class _World:
             demands_synced=package.demands_synced,
             clean=clean,
         )
+        stage.option = self._session.option
         cleaner = Cleaner(backend, journal, keeps=package.keeps)
         means = Means(
             variant=package.variant,

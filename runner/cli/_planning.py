@@ -44,7 +44,7 @@ def read_policy(session: Session, *, on_drift: str, prune: bool, only: str | Non
     from runner.sync import OnDrift, Policy
 
     address = None if only is None else session.find_assistant(only, option="--only").address
-    return Policy(on_drift=OnDrift(on_drift), prunes=prune, only=address)
+    return Policy(on_drift=OnDrift(on_drift), prunes=prune, only=address, option=session.option)
 
 
 async def make_plan(session: Session, backend: Backend, policy: Policy) -> tuple[SyncPlan, RemoteState]:
@@ -75,7 +75,7 @@ def print_gated(session: Session, plan: SyncPlan, allow_deletes: int | None) -> 
     return print_plan(plan, target=session.target.name)
 
 
-def raise_if_unsettled(printed: PrintedPlan) -> None:
+def raise_if_unsettled(printed: PrintedPlan, option: str) -> None:
     """Raises GateClosed if the plan is blocked (4), ChangesPending if it would change something (6)."""
     raise_if_stopped(printed)
     pending = [change for change in printed.plan.changes if change.is_pending]
@@ -83,7 +83,7 @@ def raise_if_unsettled(printed: PrintedPlan) -> None:
         if printed.since:
             raise ChangesPending(f"{printed.summary} since {printed.since}")
         said = "1 change is" if len(pending) == 1 else f"{len(pending)} changes are"
-        raise ChangesPending(f"{said} pending; `runner sync` makes {'it' if len(pending) == 1 else 'them'}")
+        raise ChangesPending(f"{said} pending; `runner sync{option}` makes {'it' if len(pending) == 1 else 'them'}")
 
 
 def raise_if_stopped(printed: PrintedPlan) -> None:

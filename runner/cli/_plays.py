@@ -9,24 +9,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from runner.cli._revision import read_file_at
 from runner.cli._session import Session
 from runner.config import Configuration
-from runner.config.paths import find_project_file
+from runner.config.paths import find_project_file, find_similar_path
 from runner.did_you_mean import count
 from runner.domain.assistant import Assistant, Project, Scripted, Target, describe_whole, hash_definition
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
-from runner.domain.scenario import Scenario, hash_scenario
+from runner.domain.scenario import Scenario, hash_means, hash_scenario, hash_told
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
 from runner.functions.python import find_code_files, find_modules
 from runner.journal import PLAY_JOURNALS, find_journals, lock
-from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_play, report_of
+from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_head, read_play, report_of
 from runner.sync import hash_content
 
 LATEST = "latest"
@@ -38,9 +39,14 @@ def find_plays(folder: Path) -> list[Path]:
     return sorted((one for one in folder.glob("*") if (one / "results.jsonl").is_file()), reverse=True)
 
 
-def find_play(folder: Path, play_id: str, *, kind: str = "play") -> Path:
-    """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all."""
+def find_play(folder: Path, play_id: str, *, kind: str = "play", goes_on: bool = False) -> Path:
+    """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all.
+
+    With `goes_on`, LATEST is none that was judged anew: nothing of it is left to play.
+    """
     plays = find_plays(folder)
+    if goes_on and play_id == LATEST:
+        plays = list(islice((one for one in plays if "judged" not in read_head(one)), 1))
     if not plays:
         nor = "" if play_id == LATEST or kind == "play" else f", and there is no file {play_id!r}"
         raise NothingFound(f"no play is kept under .runner/plays{nor}")
@@ -80,7 +86,11 @@ def read_source(source: str, file: Path | None) -> Report:
     if separator and inside:
         return read(read_file_at(ref, inside), name=source)
     if path.suffix or len(path.parts) > 1:
-        raise UsageError(f"there is no file {source}; `runner play --report json={shlex.quote(source)}` makes one")
+        similar = find_similar_path(source, Path.cwd())
+        other = f", but there is {similar}" if similar else ""
+        raise UsageError(
+            f"there is no file {source}{other}; `runner play --report json={shlex.quote(source)}` makes one"
+        )
     root = find_project_file(file, Path.cwd()).parent.resolve()
     return report_of(read_whole(find_play(root / ".runner" / "plays", source, kind="play and no file")))
 
@@ -164,19 +174,27 @@ class Fingerprints:
     def unit(self, scenario: Scenario, variant: Variant, project: Project) -> Unit:
         assistant = project.find_assistant(scenario.assistant)
         assert assistant is not None, "the configuration has checked every scenario's assistant"
-        answered = [self._describe_target(project.targets.get(variant.target)), *map(self.hash_file, self.recordings)]
-        definition = f"{self.hash_assistant(assistant)}{answered}{self._describe_rest(scenario, project)}"
-        fingerprint = hash_scenario(scenario, assistant, definition, self.hash_file)
-        return Unit(scenario=scenario, variant=variant, fingerprint=fingerprint)
-
-    def _describe_rest(self, scenario: Scenario, project: Project) -> str:
-        """What else its verdicts hang on: the judge, code of the project; "" if nothing."""
+        target = self._describe_target(project.targets.get(variant.target))
         code = [self.hash_file(file) for one in find_code_files(project, [scenario]) for file in self._code_from(*one)]
+        judge = self._describe_judge(scenario, project)
+        answered = [target, *map(self.hash_file, self.recordings)]
+        definition = f"{self.hash_assistant(assistant)}{answered}{[*code, *judge] if code or judge else ''}"
+        told = {"code": code, f"target {variant.target}": target, "judge": judge}
+        return Unit(
+            scenario=scenario,
+            variant=variant,
+            fingerprint=hash_scenario(scenario, assistant, definition, self.hash_file),
+            inputs=hash_means(scenario, assistant, self.hash_file)
+            | {word: hash_told(one) for word, one in told.items() if one},
+        )
+
+    def _describe_judge(self, scenario: Scenario, project: Project) -> list[object]:
+        """What its verdicts hang on, too; nothing where nobody is asked."""
         judge = project.judge if needs_judge([scenario]) else None
         if judge is None:
-            return str(code) if code else ""
+            return []
         target = self._describe_target(project.targets.get(judge.target))
-        return str([*code, judge.target, judge.model, judge.uses_decisions, target])
+        return [judge.target, judge.model, judge.uses_decisions, target]
 
     def _describe_target(self, target: Target | None) -> list[object]:
         """What answers there: a script and faults by their content."""

@@ -60,7 +60,7 @@ def open_reporters(
     *,
     is_quiet: bool,
     is_verbose: bool,
-    baseline: Baseline | None,
+    baseline: Baseline,
     tells_ci: bool,
 ) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
     """One function that tells the screen and every file, and the files that could not be written.
@@ -84,7 +84,7 @@ def open_reporters(
     failures: list[WriteFailed] = []
 
     def emit(event: PlayEvent) -> None:
-        if baseline and isinstance(event, PlayFinished):
+        if isinstance(event, PlayFinished):
             event = PlayFinished(report=baseline.add_to(event.report))
         for reporter in reporters:
             try:

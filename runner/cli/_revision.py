@@ -102,6 +102,15 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
     return os.fsdecode(done.stdout).rstrip("\n")
 
 
+def find_files_at(ref: str, folder: str) -> list[str] | None:
+    """The names in a folder at a git ref, none if it isn't there; None where git knows no such commit here."""
+    if _find(Path.cwd(), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:
+        return None
+    # Without --full-tree, only what lies below the current folder is listed.
+    listed = _find(Path.cwd(), "ls-tree", "--full-tree", "--name-only", "-z", "--end-of-options", f"{ref}:./{folder}")
+    return (listed or "").split("\0")
+
+
 def read_file_at(ref: str, path: str) -> str:
     """A file's text at a git ref; `path` is from the current folder. Raises UsageError."""
     try:

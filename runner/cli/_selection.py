@@ -117,6 +117,17 @@ class Selection:
     last_failed: bool = False
     failed_first: bool = False
 
+    def make_test(self) -> Callable[[Scenario], bool]:
+        """Says whether both expressions hold for a scenario. Raises UsageError for what is no expression."""
+        names = parse_expression("-k", self.names) if self.names is not None else None
+        tags = parse_expression("-m", self.tags) if self.tags is not None else None
+
+        def holds(one: Scenario) -> bool:
+            is_named = names is None or names(lambda word: word.casefold() in one.name.casefold())
+            return is_named and (tags is None or tags(lambda word: word in one.tags))
+
+        return holds
+
 
 def select_scenarios(
     scenarios: Sequence[Scenario], wanted: Selection, failed: Callable[[], Mapping[str, bool]]
@@ -125,17 +136,11 @@ def select_scenarios(
 
     `failed` says for the scenarios of earlier plays whether they did not pass the last time.
     """
-    names = parse_expression("-k", wanted.names) if wanted.names is not None else None
-    tags = parse_expression("-m", wanted.tags) if wanted.tags is not None else None
-    chosen = tuple(
-        one
-        for one in scenarios
-        if (names is None or names(lambda word, name=one.name: word.casefold() in name.casefold()))  # type: ignore[misc]
-        and (tags is None or tags(lambda word, own=one.tags: word in own))  # type: ignore[misc]
-    )
+    chosen = tuple(filter(wanted.make_test(), scenarios))
     if not chosen:
-        asked = [f"-k {wanted.names!r}"] * (names is not None) + [f"-m {wanted.tags!r}"] * (tags is not None)
-        hint = _name_tags(scenarios) if tags is not None else ""
+        asked = [f"-k {wanted.names!r}"] * (wanted.names is not None)
+        asked += [f"-m {wanted.tags!r}"] * (wanted.tags is not None)
+        hint = _name_tags(scenarios) if wanted.tags is not None else ""
         raise NothingFound(f"none of {count(len(scenarios), 'scenario')} matches {' and '.join(asked)}{hint}")
     if not (wanted.last_failed or wanted.failed_first):
         return chosen

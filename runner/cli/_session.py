@@ -123,6 +123,11 @@ class Session:
         return state_folder(self.configuration.root)
 
     @property
+    def option(self) -> str:
+        """What commands that are told need to be about this target."""
+        return self.configuration.project.option_of(self.target.name)
+
+    @property
     def journals(self) -> Path:
         """Where this target's verbs keep their journals: ids of one target mean nothing on another."""
         from runner.escaping import file_name

@@ -51,7 +51,6 @@ LARGEST_LOG_BYTES = 1 << 20
 class OpenedTarget:
     """A target with its backend. On an embedded server `inference` names what answers, `sandbox` where code runs."""
 
-    target: Target
     backend: Backend
     inference: str | None
     sandbox: str | None = None
@@ -268,7 +267,7 @@ async def open_target(
         learn_secret=learn_secret,
     )
     async with _open_backend(target, endpoint, journal) as backend:
-        yield OpenedTarget(target=target, backend=backend, inference=None)
+        yield OpenedTarget(backend=backend, inference=None)
 
 
 @asynccontextmanager
@@ -283,7 +282,7 @@ async def _open_embedded(
             endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
             async with _open_backend(target, endpoint, journal) as backend:
                 sandbox = target.sandbox.value
-                yield OpenedTarget(target=target, backend=backend, inference=inference.name, sandbox=sandbox)
+                yield OpenedTarget(backend=backend, inference=inference.name, sandbox=sandbox)
 
 
 @asynccontextmanager

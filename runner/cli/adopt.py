@@ -52,7 +52,8 @@ async def _adopt(session: Session, address: str, name: str) -> None:
     changes = [one for unit in plan.units if unit.address == wanted for one in unit.changes]
     pending = [line for one in changes for line in describe_pending(one)]
     if pending:
-        session.show(["`runner sync` would now:", *(f"  {line}" for line in pending)])
-        session.show([f"`runner pull {address}` shows its own values and, with --write, takes them into the file"])
+        session.show([f"`runner sync{session.option}` would now:", *(f"  {line}" for line in pending)])
+        pull = f"runner pull{session.option} {address}"
+        session.show([f"`{pull}` shows its own values and, with --write, takes them into the file"])
     else:
-        session.show(["it is as the file declares it: `runner sync` has nothing to change"])
+        session.show([f"it is as the file declares it: `runner sync{session.option}` has nothing to change"])

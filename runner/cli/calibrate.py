@@ -273,9 +273,9 @@ def _describe_bounds(answers: Sequence[Labelled], wanted: float) -> Iterator[str
         yield _describe_agreement(measure_agreement(answers, fails_at=low, passes_at=high), low, high)
         return
     for name, at in (("fails_at", low), ("passes_at", high)):
-        side = "up to" if name == "fails_at" else "from"
-        why = f"{side} no probability do so many of at least {LEAST_ON_A_SIDE} answers agree"
-        none = f"no `{name}` gives {wanted:.0%}: {why}"
+        side = "below" if name == "fails_at" else "above"
+        why = f"wherever it is set, people and the judge agree on fewer of the answers at it or {side}"
+        none = f"no `{name}` gives {wanted:.0%}: {why}, or fewer than {LEAST_ON_A_SIDE} answers are there"
         yield none if at is None else f"for {wanted:.0%}: `{name}: {at:.6g}`"
 
 

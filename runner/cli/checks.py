@@ -56,7 +56,8 @@ def describe_fields(module: Any) -> Iterator[tuple[str, str, str]]:
     schema: Mapping[str, Any]
     for field, schema in module.SCHEMA["properties"].items():
         is_parts = schema.get("format") == EXPECTATIONS
-        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        kind = schema.get("type", "anything")  # a package's may have none
+        kinds = kind if isinstance(kind, list) else [kind]
         kinds = ["a check or a list of checks"] if is_parts else kinds
         value = ", ".join(map(str, schema["enum"])) if isinstance(schema.get("enum"), list) else " or ".join(kinds)
         default = f" (default {str(schema['default']).lower()})" if "default" in schema else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,11 +17,14 @@ from runner.cli._session import Session, file_option
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.config import Configuration
     from runner.domain.comparison import Compared, Comparison, Standing
-    from runner.domain.report import Report, ScenarioResult
+    from runner.domain.report import Report
+    from runner.domain.scenario import Scenario
 
 VERSION = 1
 """Of the JSON; goes up when a key changes its meaning or goes away."""
+_NAMED = 3
 GATES = ("none", "regression", "any")
 
 
@@ -35,7 +38,7 @@ GATES = ("none", "regression", "any")
     type=click.Choice(GATES),
     default="none",
     help="regression: exit 1 for what is proven to be worse and for golden scenarios that broke, 3 for what broke "
-    "without a proof; any: exit 1 for whatever broke.",
+    "without a proof or has no verdict any more; any: exit 1 for whatever broke.",
 )
 def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on: str) -> int:
     """Compare two plays: what is broken, fixed, flaky, new and gone, and whether chance could be the reason.
@@ -43,11 +46,11 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     OLD and NEW are ids of plays, `latest`, JSON reports, or REF:PATH, a JSON report at a git ref.
     """
     from runner.cli._plays import read_source
-    from runner.domain.comparison import compare, describe_doubts
+    from runner.domain.comparison import compare_reports, describe_doubts
     from runner.escaping import terminal_line
 
     before, after = read_source(old, file), read_source(new, file)
-    comparison = compare(before.results, after.results)
+    comparison = compare_reports(before, after, _leaves_out(before, after))
     doubts = describe_doubts(before, after)
     lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison, doubts)
     for line in lines:
@@ -56,68 +59,181 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
         return 0
     if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
         return 1
-    undecided = list(comparison.undecided)
-    undecided += [f"the new play has no result of {count(after.cut_off, 'scenario')}"] * bool(after.cut_off)
-    if not undecided:
+    if not comparison.undecided:
         return 0
-    named = "; ".join(undecided[:3])
-    more = f"; and {len(undecided) - 3} more" if len(undecided) > 3 else ""
-    click.echo(terminal_line(f"runner: a regression is neither proven nor ruled out: {named}{more}"), err=True)
+    click.echo(terminal_line(f"runner: {_say_undecided(comparison.undecided)}"), err=True)
     return 3
 
 
-class Baseline:
-    """Compares a play with an earlier one when it has finished; then `regressed` says whether that closes the gate.
+def _say_undecided(undecided: Sequence[str]) -> str:
+    named, left = "; ".join(undecided[:_NAMED]), len(undecided) - _NAMED
+    return f"a regression is neither proven nor ruled out: {named}{f'; and {left} more' if left > 0 else ''}"
 
-    Of the earlier one what is not played this time is left out, but for golden scenarios that are not there any more:
-    `declared` has the names of all that are (None: not all were read).
+
+class Baseline:
+    """Compares a play with an earlier one when it has finished, and says whether that closes the gate.
+
+    `missing` is what to say instead where the earlier one (None) is not there yet, "": none was asked for.
     """
 
-    def __init__(self, name: str, before: Report, declared: Collection[str] | None) -> None:
-        self.regressed = False
+    def __init__(self, name: str = "", before: Report | None = None, *, missing: str = "") -> None:
+        self._exit_code = 0
         self._name = name
         self._before = before
-        self._declared = declared
+        self._missing = missing
+        self._chosen: frozenset[str] = frozenset()
+        self._there: frozenset[str] = frozenset()
+        self._is_part = False
+        self._is_meant: Callable[[Scenario], bool] = bool
+
+    def narrow(
+        self,
+        chosen: Iterable[Scenario],
+        there: Iterable[Scenario],
+        is_meant: Callable[[Scenario], bool],
+        *,
+        is_part: bool,
+    ) -> None:
+        """Of the earlier play what is not `chosen` now is gone, if it would have been meant.
+
+        `there` are all that the files have: with `is_part` the others are for other plays.
+        """
+        self._chosen, self._there = (frozenset(one.name for one in group) for group in (chosen, there))
+        self._is_meant, self._is_part = is_meant, is_part
 
     def add_to(self, report: Report) -> Report:
         """The same, with what the comparison says."""
-        from runner.domain.comparison import compare, describe_doubts
+        from runner.domain.comparison import compare_reports, describe_doubts
+        from runner.escaping import terminal_line
 
-        played = {result.scenario.name for result in report.results}
-        earlier = (one for one in self._before.results if one.scenario.name in played or self._is_lost_gold(one))
-        comparison = compare(earlier, report.results)
-        self.regressed = bool(comparison.regressions)
-        lines = comparison_lines(comparison, describe_doubts(self._before, report))
+        if self._before is None:
+            return replace(report, comparison=(self._missing,)) if self._missing else report
+        comparison = compare_reports(self._before, report, self._is_left_out)
+        self._exit_code = 1 if comparison.regressions else 3 if comparison.undecided else 0
+        doubts = describe_doubts(self._before, report)
+        if moved := [one.name for one in comparison.scenarios if not one.new and one.name in self._there]:
+            doubts.append(f"still there, but chosen no more, since the tags are others: {', '.join(moved)}")
+        lines = [*comparison_lines(comparison, doubts)]
+        if self._exit_code == 3:
+            lines.append(terminal_line(_say_undecided(comparison.undecided)))
         return replace(report, comparison=(f"compared with {self._name}:", *lines))
 
-    def _is_lost_gold(self, earlier: ScenarioResult) -> bool:
-        one = earlier.scenario
-        return one.golden and self._declared is not None and one.name not in self._declared
+    def exit_after(self, exit_code: int) -> int:
+        """The exit code of a play that ended with this one, with what the comparison adds."""
+        if self._exit_code == 1 and exit_code in (0, 3, 4):
+            return 1
+        return exit_code or self._exit_code
+
+    def _is_left_out(self, earlier: Scenario) -> bool:
+        # What is chosen and has no result was cut off.
+        return earlier.name in (self._there if self._is_part else self._chosen) or not self._is_meant(earlier)
 
 
-def find_baseline(session: Session, given: str | None, *, is_whole: bool) -> Baseline | None:
+def find_baseline(session: Session, given: str | None, reports: Iterable[tuple[str, Path]] = ()) -> Baseline:
     """What compares this play with the earlier one that is given, or else with the one that the project's file names.
 
-    `is_whole`: the session has read all scenarios. One that the project's file names and that is not there yet is none.
-    Raises UsageError for one that can't be read.
+    One that the project's file names and that is not there yet is told at the end; it may be one of the play's own
+    `reports`. Raises UsageError for one that can't be read.
     """
     from runner.cli._plays import read_source
     from runner.errors import UsageError
 
     configuration = session.configuration
-    declared = frozenset(one.name for one in configuration.scenarios) if is_whole else None
     if given:
         try:
-            return Baseline(given, read_source(given, configuration.file), declared)
+            return Baseline(given, read_source(given, configuration.file))
         except UsageError as error:
             if Path(given).exists() or ":" in given:
                 raise
             raise UsageError(f"{error}; `baseline:` in assistants.yaml may name one that is not there yet") from error
-    named = configuration.baseline
-    place = named if ":" in named else os.path.relpath(configuration.root / named)
-    if ":" not in named and not Path(place).exists():
-        return None
-    return Baseline(named, read_source(place, configuration.file), declared)
+    place = _place_of(configuration)
+    written = any(kind == "json" and path.resolve() == Path(place).resolve() for kind, path in reports)
+    if missing := describe_missing(configuration, "; nothing was compared", is_written=written):
+        return Baseline(missing=missing)
+    if not configuration.baseline:
+        return Baseline()
+    return Baseline(configuration.baseline, read_source(place, configuration.file))
+
+
+def _place_of(configuration: Configuration) -> str:
+    """The report that the project's file names, as it is named from the current folder."""
+    ref, colon, path = configuration.baseline.rpartition(":")
+    return f"{ref}{colon}{os.path.relpath(configuration.root.resolve() / path)}"
+
+
+def describe_missing(configuration: Configuration, came_to: str = "", *, is_written: bool = False) -> str:
+    """What to say of a baseline that the project's file names and that isn't there yet; "" if it is, or none is named.
+
+    At a git ref that isn't known, nobody can say that. `is_written`: the play that says so makes it.
+    """
+    from runner.cli._revision import find_files_at
+    from runner.config.paths import find_similar_path
+    from runner.did_you_mean import find_similar, quote
+
+    place, (ref, colon, named) = _place_of(configuration), configuration.baseline.rpartition(":")
+    if not configuration.baseline or Path(place).exists():
+        return ""
+    similar = find_similar_path(named, configuration.root)
+    if colon:
+        folder, name = os.path.split(place.removeprefix(f"{ref}:"))
+        there = find_files_at(ref, folder)
+        if there is None or name in there:
+            return ""
+        meant = find_similar(name, there, likeness=0.7)
+        similar = f"{ref}:{os.path.join(os.path.dirname(named), meant)}" if meant else None
+    hint = f"; did you mean {quote(similar)}?" if similar else ""
+    file = shlex.quote(place.removeprefix(f"{ref}:"))
+    how = "this play makes it" if is_written else f"`runner play --report json={file}` makes one"
+    return f"no baseline yet: {configuration.baseline} isn't there ({configuration.baseline_at}){came_to}; {how}{hint}"
+
+
+def _leaves_out(old: Report, new: Report) -> Callable[[Scenario], bool]:
+    """Says which of the old play's scenarios the new one was not to play; paths are from the current folder.
+
+    Raises UsageError where a report says what can't be read.
+    """
+    from runner.cli._selection import Selection
+    from runner.errors import UsageError
+
+    try:
+        words = iter(shlex.split(new.selection))
+    except ValueError as error:
+        raise UsageError(f"the new play's selection is {new.selection!a}: {error}") from error
+    # What failed the last time, or was not cut off, is something else each time.
+    if new.shard not in ("", old.shard) or new.cut_off or "--lf" in new.selection.split():
+        return lambda _: True
+    if new.selection == old.selection:
+        return lambda _: False
+    paths, given = [], {}
+    for word in words:
+        if word in ("-k", "-m"):
+            given[word] = next(words, "")
+        else:
+            paths.append(word)
+    covers = make_cover(paths, Path.cwd())
+    matches = Selection(names=given.get("-k"), tags=given.get("-m")).make_test()
+    return lambda one: not (covers(one) and matches(one))
+
+
+def make_cover(asked: Sequence[str], root: Path) -> Callable[[Scenario], bool]:
+    """Says whether a scenario of an earlier play stood where one of these paths leads, or would have led."""
+    patterns = [PurePath(os.path.realpath(one)) for one in asked]
+
+    def covers(scenario: Scenario) -> bool:
+        if not patterns:
+            return True
+        places = [scenario.location, *([scenario.declared_at] if scenario.declared_at else [])]
+        files = [Path(os.path.realpath(root / one.file)) for one in places]
+        return any(_leads_to(pattern, file) for pattern in patterns for file in files)
+
+    return covers
+
+
+def _leads_to(pattern: PurePath, file: Path) -> bool:
+    if "**" in pattern.parts:
+        start = pattern.parts.index("**")
+        return file.is_relative_to(PurePath(*pattern.parts[:start])) and file.match(pattern.name)
+    return any(one == pattern or one.match(str(pattern)) for one in (file, *file.parents))
 
 
 def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iterator[str]:
@@ -126,7 +242,7 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
 
     for one in _changed(comparison):
         yield terminal_line(f"{one.change.value} {one.name} {_rates(one)}{_remarks(one)}")
-    for line in doubts:
+    for line in (*doubts, *_notes(comparison)):
         yield terminal_line(f"note: {line}")
     for line in comparison.regressions:
         yield terminal_line(f"regression: {line}")
@@ -156,6 +272,7 @@ def _as_json(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
         "more_repeats": comparison.more,
         "regressions": comparison.regressions,
         "undecided": comparison.undecided,
+        "left_out": comparison.left_out,
         "to_decide": _deciding_command(comparison),
         "notes": doubts,
         "scenarios": [
@@ -180,8 +297,8 @@ def _side(standing: Standing | None) -> dict[str, Any] | None:
     if standing is None:
         return None
     plain = {key: value.value if isinstance(value, Enum) else value for key, value in asdict(standing).items()}
-    # A number that only means something within one process.
-    del plain["script"]
+    # Numbers that only mean something within one process.
+    del plain["said"]
     return plain
 
 
@@ -193,7 +310,7 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
     yield f"## runner compare: {comparison.verdict.value if _differs(comparison) else _ALIKE}"
     yield ""
     yield markdown(_summary(comparison))
-    for line in doubts:
+    for line in (*doubts, *_notes(comparison)):
         yield f"- {markdown(line)}"
     for line in comparison.regressions[:_MOST_ROWS]:
         yield f"- **regression**: {markdown(line)}"
@@ -229,6 +346,22 @@ def _changed(comparison: Comparison) -> Iterator[Compared]:
                 yield one
 
 
+def _notes(comparison: Comparison) -> Iterator[str]:
+    """What was changed where nothing else differs, golden scenarios first: a weaker check passes, too."""
+    told = {id(one) for one in _changed(comparison)}
+    alike: dict[str, list[Compared]] = {}
+    for one in comparison.scenarios:
+        for remark in one.remarks if id(one) not in told else ():
+            alike.setdefault(remark, []).append(one)
+    for remark, found in alike.items():
+        golden = [f"{one.name} (golden)" for one in found if one.is_golden][:_MOST_ROWS]
+        names = golden + [one.name for one in found if not one.is_golden][: max(0, _NAMED - len(golden))]
+        more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
+        yield f"{remark}, and it came to the same: {', '.join(names)}{more}"
+    if comparison.left_out:
+        yield f"not compared: {count(comparison.left_out, 'scenario')} of the old play, which the new was not to play"
+
+
 def _summary(comparison: Comparison) -> str:
     from runner.domain.comparison import Change
 
@@ -237,8 +370,12 @@ def _summary(comparison: Comparison) -> str:
         return f"{counts}: nothing has a verdict in both"
     if not _differs(comparison):
         same = comparison.counts[Change.SAME.value]
-        return f"{same} of {same} the same: {_ALIKE}" if same == len(comparison.scenarios) else f"{counts}: {_ALIKE}"
-    more = f": {_more(comparison.more)}" if comparison.more else ""
+        if same == len(comparison.scenarios):
+            return f"{same} of {same} the same: {_ALIKE}"
+        return f"{counts}: where both have a verdict, {_ALIKE}"
+    # Where single ones say it, too, there would be two numbers: the command below does for both.
+    is_said = any(one.more for one in comparison.scenarios)
+    more = f": {_more(comparison.more)}" if comparison.more and not is_said else ""
     return f"{counts}; all together: {comparison.verdict.value}{more} (p = {comparison.p:.3g}, {comparison.test})"
 
 
@@ -260,7 +397,9 @@ def _rates(one: Compared) -> str:
 def _rate(standing: Standing | None) -> str:
     if standing is None:
         return "none"
-    return f"{standing.passes}/{standing.judged}" if standing.judged else standing.counted_as.replace("_", " ")
+    if standing.judged:
+        return f"{standing.passes}/{standing.judged}"
+    return standing.counted_as.replace("_", " ") + (f" ({standing.skip})" if standing.skip else "")
 
 
 def _proof(one: Compared) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli._session import Session, open_session, target_options
 from runner.did_you_mean import count
 from runner.errors import GateClosed, RemoteError, UsageError
+
+if TYPE_CHECKING:
+    from runner.domain.plan import Change
 
 
 @click.command(name="destroy", short_help="Delete all that the namespace owns remotely.")
@@ -54,11 +59,12 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
         changes = plan_destruction(namespace, remote)
         assistants = sum(change.kind is Kind.ASSISTANT for change in changes)
         counted = f"{count(assistants, 'assistant')} and {count(len(changes) - assistants, 'vector store')}"
+        session.show(f"note: {line}" for line in _name_users(session, changes))
         if changes and not is_confirmed:
             session.show(f"- {one.kind.value} {one.address}: {one.remote_id}" for one in changes)
             raise GateClosed(
                 f"{counted} of the namespace '{namespace}' would be deleted; "
-                f"if that is meant: runner destroy --confirm {namespace}"
+                f"if that is meant: runner destroy{session.option} --confirm {namespace}"
             )
         plan = SyncPlan(namespace=namespace, units=(), unused=changes)
         earlier = read_earlier_files(session.journals)
@@ -69,4 +75,19 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
         raise RemoteError(f"{failed} of {len(done)} objects could not be deleted; run it again")
     session.show([f"done: {counted} deleted" if changes else f"sync has nothing of '{namespace}' here"])
     if of_plays := len(play_objects(namespace, remote)):
-        session.show([f"{count(of_plays, 'object')} of plays left alone; `runner clean` removes what they left behind"])
+        clean = f"runner clean{session.option}"
+        session.show([f"{count(of_plays, 'object')} of plays left alone; `{clean}` removes what they left behind"])
+
+
+def _name_users(session: Session, changes: Sequence[Change]) -> Iterator[str]:
+    """What other targets use of it, as their last syncs from here recorded: several may share one server."""
+    from runner.sync.synced import read_synced
+
+    project = session.configuration.project
+    doomed = {one.remote_id for one in changes}
+    for target in project.targets.values():
+        if target.name != session.target.name:
+            for address, synced in read_synced(session.state, target, project.namespace).items():
+                for store_id in synced.store_ids:
+                    if store_id in doomed:
+                        yield f"target '{target.name}' uses the vector store {store_id} of '{address}', too"

@@ -70,13 +70,15 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
         session.show_errors([f"note: {FOUNDRY_TOKEN} is a token of Entra ID: {_TOKEN_COMMAND}"])
     if export.is_foundry:
         if unit.assistant is None:
-            session.show_errors(["note: there is no such agent yet: `runner sync`"])
+            session.show_errors([f"note: there is no such agent yet: `runner sync{session.option}`"])
         return
     uses = {file.use for file in assistant.files}
     if FileUse.CODE_INTERPRETER in uses:
         session.show_errors(["note: code interpreter files have no place in a request: they are not in it"])
     if FileUse.FILE_SEARCH in uses and not store_ids:
-        session.show_errors(["note: there is no vector store yet, so file search is not in it: `runner sync`"])
+        session.show_errors(
+            [f"note: there is no vector store yet, so file search is not in it: `runner sync{session.option}`"]
+        )
 
 
 async def _plan(session: Session, assistant: Assistant) -> SyncPlan:
@@ -95,5 +97,6 @@ def _need_sync(session: Session, plan: SyncPlan) -> None:
     if unsettled:
         names = ", ".join(f"{one.kind.value} {one.address}" for one in unsettled)
         raise ChangesPending(
-            f"not in sync with target '{session.target.name}': {names}; run `runner sync`, or export with --stale"
+            f"not in sync with target '{session.target.name}': {names}; run `runner sync{session.option}`, or export "
+            "with --stale"
         )

@@ -144,6 +144,7 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
         # Without its arguments, such a play can't go on; what it came to is not what this one comes to.
         head = {name: told for name, told in kept.head.items() if name not in ("arguments", *_ENDS)}
         asked = {"shard": before.shard, "tier": before.tier, "judge": _name_judge(session)}
+        asked["selection"] = before.selection
         written.begin({**head, **asked, "play_id": folder.name, "judged": kept.folder.name})
         notes = _list_notes(session, kept, scenarios, sum(map(len, said.values())))
         screen.on_event(PlayStarted(variants=before.variants, planned=before.planned, notes=notes))

@@ -61,6 +61,7 @@ def merge_reports(named: Sequence[tuple[str, Report]]) -> Report:
         comparison=tuple(f"{_name_part(*one)}: {line}" for one in named for line in one[1].comparison),
         signal=next((report.signal for report in reports if report.signal is not None), None),
         stopped=next((report.stopped for report in reports if report.stopped), ""),
+        selection=next((report.selection for report in reports if report.selection), ""),
         tier=next((report.tier for report in reports if report.tier), ""),
         definitions={key: one for report in reports for key, one in report.definitions.items()},
         fails_on_flaky=any(report.fails_on_flaky for report in reports),

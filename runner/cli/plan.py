@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         printed, clean = _plan_since(file, target, since, only)
     click.echo(clean(load_plugin("runner.sync.printing", format_name).render(printed)))
     if exit_code:
-        raise_if_unsettled(printed)
+        raise_if_unsettled(printed, f" -t {shlex.quote(target)}" if target else "")
 
 
 def _plan_sync(

@@ -21,6 +21,7 @@ from runner.cli._session import FiniteRange, PlayArguments, Session, file_option
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report
@@ -127,7 +128,9 @@ def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[s
     "report.ctrf.json, report.html, report.json, report.junit.xml or report.md.",
 )  # fmt: skip
 @click.option(
-    "--baseline", metavar="FILE", help="Compare with this JSON report at the end; a regression is exit code 1."
+    "--baseline",
+    metavar="FILE",
+    help="Compare with this JSON report at the end; a regression is exit code 1, what has no verdict any more 3.",
 )
 @click.option(
     "--record", type=click.Path(path_type=Path), metavar="DIR", help="Keep all answers there, to be replayed."
@@ -167,12 +170,11 @@ def command(**arguments: Any) -> int:
         sessions = _open_sessions(wanted)
         session = sessions[0]
         # Before an earlier report is removed: it may be the one to compare with.
-        compares = wanted.baseline or session.configuration.baseline
-        baseline = find_baseline(session, wanted.baseline, is_whole=not wanted.paths) if compares else None
+        kinds = [parse_report(one) for one in wanted.reports]
+        baseline = find_baseline(session, wanted.baseline, kinds)
     except BaseException:  # whatever it was: an earlier report must not stand for this play
         discard_earlier(find_named(wanted.reports))
         raise
-    kinds = [parse_report(one) for one in wanted.reports]
     if resumed and wanted.changed is None:
         refuse_changes(resumed, session.configuration)
     inputs = find_inputs(session.configuration)
@@ -181,6 +183,7 @@ def command(**arguments: Any) -> int:
     refuse_to_overwrite([path for _, path in kinds], inputs)
     scenarios, shard = _choose_scenarios(session, wanted, resumed)
     wanted = replace(wanted, shard=shard)
+    _narrow(baseline, session, scenarios, wanted)
     if wanted.lists:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
@@ -200,9 +203,19 @@ def command(**arguments: Any) -> int:
         session.show(_say_how_to_record(report, wanted.replay))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
-    if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
-        return 1
-    return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
+    return baseline.exit_after(report.exit_code) or (WriteFailed.exit_code if unwritten else 0)
+
+
+def _narrow(baseline: Baseline, session: Session, chosen: Sequence[Scenario], wanted: PlayArguments) -> None:
+    """To what was asked for: what the same words would have meant before counts."""
+    from runner.cli._selection import Selection
+    from runner.cli.compare import make_cover
+
+    covers = make_cover(wanted.paths, session.configuration.root)
+    matches = Selection(names=wanted.names, tags=wanted.tags).make_test()
+    is_part = bool(wanted.shard) or wanted.last_failed
+    there = session.configuration.scenarios
+    baseline.narrow(chosen, there, lambda one: covers(one) and matches(one), is_part=is_part)
 
 
 def _say_how_to_record(report: Report, folder: Path) -> Iterator[str]:
@@ -285,12 +298,14 @@ def _find_resumed(wanted: PlayArguments) -> Kept | None:
     if given:
         raise UsageError(f"--resume plays what that play was to play; leave out {', '.join(given)}")
     root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
-    play = find_play(root / ".runner" / "plays", wanted.resume)
+    play = find_play(root / ".runner" / "plays", wanted.resume, goes_on=True)
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
     for line in kept.damaged:
         click.echo(f"runner: {line}; left out, and played again", err=True)
+    if "judged" in kept.head:
+        raise UsageError(f"{play.name} is play {kept.head['judged']} judged anew: `--resume {kept.head['judged']}`")
     if "arguments" not in kept.head:
         raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept
@@ -423,7 +438,7 @@ def _place_of(scenario: Scenario) -> str:
 
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: PlayArguments) -> None:
-    """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    """Raises UsageError for what can't be played, or not by that engine, before anything is sent; shows notes."""
     from runner.cli._targets import check_named_files
 
     if wanted.engine is not None:
@@ -434,6 +449,7 @@ def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wan
         if not wanted.replay:
             check_named_files(one.configuration.project, one.target)
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    sessions[0].show(f"note: {note}" for note in sessions[0].configuration.notes)
 
 
 def _check_offline(
@@ -470,6 +486,7 @@ async def _play(
     from runner.execution.player import Surroundings
     from runner.execution.scheduler import Interruption
     from runner.journal import forget_plays
+    from runner.kept_play import find_selection
 
     prepare_checks(scenarios)
     interruption = Interruption()
@@ -501,6 +518,7 @@ async def _play(
                     fails_on_flaky=wanted.fail_on_flaky,
                     requests_per_minute=_share_of_rate(wanted),
                     shard=wanted.shard or "",
+                    selection=" ".join(find_selection(arguments)),
                     max_time_s=wanted.max_time,
                     tier=wanted.tier,
                     limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -64,7 +63,7 @@ def _cells(play: Mapping[str, Any]) -> Iterator[str]:
     selected = play["selection"] or "all"
     yield selected if len(selected) <= _LONGEST_SELECTION else f"{selected[:_LONGEST_SELECTION]}..."
     yield f"{came_to or 'nothing played'} of {play['planned']}"
-    yield play["state"]
+    yield f"{play['state']} from {play['judged']}" if play["judged"] else play["state"]
 
 
 def _describe(folder: Path) -> dict[str, Any]:
@@ -86,24 +85,29 @@ def _describe(folder: Path) -> dict[str, Any]:
         "started_at": head.get("started_at", ""),
         "duration_s": head.get("duration_s"),
         "variants": [Variant(**one).label for one in head.get("variants", ())],
-        "selection": " ".join(_selection(head.get("arguments", {}))),
+        "selection": " ".join(_selection(head)),
         "shard": find_argument(head, "shard"),
         "planned": planned,
         "counts": dict(counts),
         "cut_off": 0 if goes_on else max(0, planned - sum(counts.values())),
         "exit_code": head.get("exit_code"),
         "stopped": head.get("stopped", ""),
+        "judged": head.get("judged", ""),
         "state": _state(head, counts, planned, goes_on=goes_on),
     }
 
 
-def _selection(arguments: Mapping[str, Any]) -> Iterator[str]:
+def _selection(head: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for, as it could be asked for again."""
-    yield from map(shlex.quote, arguments.get("paths", ()))
-    for option, key in (("-k", "names"), ("-m", "tags"), ("--repeat", "repeat"), ("--shard", "shard")):
+    from runner.kept_play import find_selection
+
+    arguments = head.get("arguments", {})
+    yield from [head["selection"]] if head.get("selection") else find_selection(arguments)
+    for option, key in (("--repeat", "repeat"), ("--shard", "shard")):
         if value := arguments.get(key):
-            yield f"{option} {shlex.quote(str(value).partition(' of ')[0] if key == 'shard' else str(value))}"
-    yield from (f"--{key[0]}f" for key in ("last_failed", "failed_first") if arguments.get(key))
+            yield f"{option} {str(value).partition(' of ')[0]}"
+    if arguments.get("failed_first"):
+        yield "--ff"
 
 
 def _state(head: Mapping[str, Any], counts: Mapping[str, int], planned: int, *, goes_on: bool) -> str:
@@ -111,6 +115,8 @@ def _state(head: Mapping[str, Any], counts: Mapping[str, int], planned: int, *, 
 
     if goes_on:
         return "going on"
+    if "judged" in head:
+        return "judged anew"
     if "arguments" not in head:
         return "damaged"
     # Offline rules would decline the same once more.

@@ -42,7 +42,9 @@ def command(address: str | None, write: bool, file: Path | None, target: str | N
     if write:
         write_pulled(session, found, remote)
     elif any(found.values()):
-        session.show([f"`runner pull{f' {address}' if address else ''} --write` takes this into the file"])
+        session.show(
+            [f"`runner pull{session.option}{f' {address}' if address else ''} --write` takes this into the file"]
+        )
 
 
 async def _read(session: Session, wanted: Sequence[Assistant]) -> tuple[tuple[Unit, ...], RemoteState]:
@@ -63,7 +65,7 @@ def _show(session: Session, units: Sequence[Unit], *, must_exist: str | None) ->
         if unit.assistant is None and must_exist:
             raise RemoteMissing(f"assistant '{must_exist}' is not stored on target '{session.target.name}'")
         if unit.assistant is None:
-            session.show([f"assistant {unit.address}: not stored there; `runner sync` creates it"])
+            session.show([f"assistant {unit.address}: not stored there; `runner sync{session.option}` creates it"])
             continue
         found[unit.address] = differences = find_differences(unit)
         if differences:

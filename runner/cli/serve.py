@@ -46,7 +46,11 @@ class Arguments:
 @click.option("-p", "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--state", type=click.Path(path_type=Path), help="Its folder, instead of the project's .runner/embedded.")
-@click.option("--token", help=f"The key that clients need, instead of a random one; better set {TOKEN_VARIABLE}.")
+@click.option(
+    "--token",
+    help=f"The key that clients need, {MIN_TOKEN_CHARACTERS} characters at least, instead of a random one; "
+    f"better set {TOKEN_VARIABLE}.",
+)
 @click.option("--inference", default="offline", show_default=True, help="offline, scripted=FILE, or a URL up to /v1.")
 @click.option("--model", metavar="NAME", help="With a URL: the model to ask for, instead of each assistant's own.")
 @click.option("--embedding-model", metavar="NAME", help="With a URL: the model for embeddings, for file search.")

@@ -83,11 +83,11 @@ async def _sync(session: Session, conditions: _Conditions) -> None:
         if conditions.checksum not in (None, printed.checksum):
             raise GateClosed(
                 f"the plan's checksum is {printed.checksum}, not {conditions.checksum} (--plan-checksum): the files or "
-                "the remote side have changed since; look at `runner plan` again"
+                f"the remote side have changed since; look at `runner plan{session.option}` again"
             )
         if conditions.only_checks:
             click.echo(session.redactor.clean(render(printed)))
-            raise_if_unsettled(printed)
+            raise_if_unsettled(printed, session.option)
             return
         if printed.gate:
             raise GateClosed(printed.gate)
@@ -127,5 +127,5 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
         raise journal.refusal
     blocked_by_plan = plan.plan.count(Action.BLOCKED)
     if (failed := count_failed(done)) > blocked_by_plan:
-        cure = "once the reasons above are mended, `runner sync` again resumes"
+        cure = f"once the reasons above are mended, `runner sync{session.option}` again resumes"
         raise RemoteError(f"{failed} of {len(done)} objects could not be synced; {cure}")

@@ -56,7 +56,7 @@ class Row:
             if isinstance(found, MapNode):
                 entry = found.find(part)
                 found = entry[1] if entry else None
-            elif isinstance(found, ListNode) and part.isdigit() and int(part) < len(found.items):
+            elif isinstance(found, ListNode) and part.isdecimal() and int(part) < len(found.items):
                 found = found.items[int(part)]
             else:
                 return None
@@ -312,6 +312,14 @@ def columns_of(node: Node, skip: Sequence[str] = ()) -> Iterator[tuple[str, Text
         for key, value in node.entries:
             if key.text not in skip:
                 yield from columns_of(value)
+
+
+def find_unused(template: MapNode, row: Row, name_column: str | None, defaults: Node | None) -> list[str]:
+    """The columns of a row that say nothing: no `${COLUMN}`, no name. Those that begin with `_` are for people."""
+    asked = {name for name, _ in columns_of(template, skip=(KEY,))}
+    asked |= {name for name, _ in columns_of(defaults)} if defaults else set()
+    used = asked | {name.partition(".")[0] for name in asked} | {NAME, name_column}
+    return [column for column in row.values if column not in used and not column.startswith("_")]
 
 
 def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> MapNode:

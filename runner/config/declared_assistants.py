@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.config.declared_tools import read_functions, read_tools
+from runner.config.declared_tools import read_functions, read_tools, report_misspelt
 from runner.config.expectations import Declared
 from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import find_similar, quote
@@ -195,6 +195,7 @@ def read_response_format(document: YamlDocument, body: Mapping[str, Any], where:
         at = (*place, JSON_SCHEMA, "schema")
         document.report(at, obstacle, hint, at_key=True)
         return None
+    report_misspelt(document, given["schema"], (*place, JSON_SCHEMA, "schema"))
     return SchemaFormat(
         name=given["name"], schema=given["schema"], strict=is_strict, description=given.get("description", "")
     )

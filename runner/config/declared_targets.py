@@ -44,7 +44,8 @@ _PROJECT_PATH = re.compile(r"/api/projects/[^/]+/?$")
 
 def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
     """The declared targets and the built-in one, by name."""
-    targets = {EMBEDDED: _built_in_target(document.file)}
+    first_line = Location(document.file, 1, 1)
+    targets = {EMBEDDED: Target(name=EMBEDDED, api=_ASSISTANTS_API, server=Server.EMBEDDED, location=first_line)}
     declared = settings.get("targets")
     for name, body in declared.items() if isinstance(declared, dict) else ():
         where = ("targets", name)
@@ -271,11 +272,6 @@ def _needs_date(target: Target) -> bool:
         host = host_of(target.base_url or "")
         return is_openai(host) or is_azure(host)
     return not isinstance(target.inference, ChatEndpoint | Scripted)
-
-
-def _built_in_target(file: str) -> Target:
-    location = Location(file, 1, 1)
-    return Target(name=EMBEDDED, api=_ASSISTANTS_API, server=Server.EMBEDDED, location=location)
 
 
 def _make_target(name: str, body: Mapping[str, Any], location: Location, inference: InferenceChoice) -> Target:

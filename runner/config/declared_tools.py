@@ -376,9 +376,19 @@ def _check_parameters(document: YamlDocument, parameters: dict[str, object], pla
     except ValueError as error:
         document.report(place, str(error), at_key=True)
         return
+    report_misspelt(document, parameters, place)
     looseness = find_looseness(parameters) if is_strict else ""
     if looseness:
         document.report(place, f"is not strict: {looseness}", "mend that, or remove `strict`", at_key=True)
+
+
+def report_misspelt(document: YamlDocument, schema: _Body, place: Where, *, asserts: bool = False) -> None:
+    """Each word of the JSON Schema at `place` that says nothing; with `asserts` it is there to judge by."""
+    from runner.json_schema import find_misspelt
+
+    for one in find_misspelt(schema, asserts=asserts):
+        where = (*place, *one.place)
+        document.report(where, one.message, one.hint, at_key=one.is_key)
 
 
 def locate_code(document: YamlDocument, named: str, place: Where, root: Path, arguments: Sequence[str]) -> str:

@@ -272,13 +272,9 @@ def _read_model(run: Json, found: _Found, lost: list[Lost]) -> dict[str, object]
     settings = {key: value for key, value in as_mapping(source.get("sampling_params")).items() if value is not None}
     if "max_completion_tokens" in settings:
         settings["max_output_tokens"] = settings.pop("max_completion_tokens")
-    settings |= _rename_format(settings.pop("text", None))
+    if wanted := as_mapping(settings.pop("text", None)).get("format"):
+        settings["response_format"] = wanted
     return {"model": model or MODEL_TO_CHOOSE, **settings}
-
-
-def _rename_format(text: object) -> dict[str, object]:
-    found = as_mapping(text).get("format")
-    return {"response_format": found} if found else {}
 
 
 def _read_grader(grader: Json, fields: _Fields) -> list[Check | Lost]:

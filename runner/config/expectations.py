@@ -13,16 +13,19 @@ from runner.checks import (
     API_NAME,
     EXPECTATIONS,
     FILE_NAME,
+    JSON_SCHEMA,
+    MODEL_NAME,
     MOST_DEPTH,
     PROJECT_CODE,
     TARGET_NAME,
     TOOL_NAME,
     Tier,
     build_part,
+    is_ours,
 )
 from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, locate_code
+from runner.config.declared_tools import RETRIEVAL, locate_code, report_misspelt
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
@@ -48,6 +51,11 @@ def checks_in(node: Node) -> frozenset[str]:
             return frozenset().union(*map(checks_in, node.items))
         case MapNode():
             return frozenset().union(*(checks_in(one) for entry in node.entries for one in entry))
+
+
+def sees_rows(node: Node) -> bool:
+    """Whether a check in a tree may look at the row of `cases`: code of the project, or a package's."""
+    return any(find_fault(one) or one == "python" or not is_ours(load_check(one)) for one in checks_in(node))
 
 
 @cache
@@ -124,6 +132,7 @@ def _with_checks(schema: Json) -> Json:
 
 
 _NOT = "not_"
+_NEARLY = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +160,7 @@ class Known:
     """What checks may name; each is None where it is not known.
 
     `assistant` is the one that is talked to, `files` are the names of all that it has been given by then, `targets` are
-    the project's, with their APIs.
+    the project's, with their APIs, `models` those that assistants.yaml names.
     """
 
     assistant: Declared | None
@@ -159,6 +168,7 @@ class Known:
     targets: Mapping[str, str] | None
     has_judge: bool | None
     root: Path
+    models: frozenset[str] = frozenset()
 
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
@@ -194,19 +204,25 @@ def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand
     found = _build(document, written, known, stand)
     if document.is_sound(written.where):
         _report_unknown_place(document, written, known)
+        _report_other_model(document, written, known)
         assistant = known.assistant
         if assistant and not _report_unknown_tool(document, written, assistant):
             demands = _demands(written, stand)
             _report_impossible_arguments(document, written, assistant, names_only=not demands)
             if demands:
                 _report_impossible(document, written, assistant, known)
+            elif found is not None and not _allows_only(written) and _is_idle(document, written, assistant, known):
+                found = replace(found, is_idle=True)
     return found
 
 
 def _demands(written: _Written, stand: _Stand) -> bool:
     """Whether it wants something to be there. A check that says "not" does where another "not" is around it."""
-    only_allows = written.name == "tool_calls" and written.parameters.get("mode") == "subset"
-    return stand.is_negated is (_NOT in written.name) and not only_allows
+    return stand.is_negated is (_NOT in written.name) and not _allows_only(written)
+
+
+def _allows_only(written: _Written) -> bool:
+    return written.name == "tool_calls" and written.parameters.get("mode") == "subset"
 
 
 def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, stand: _Stand) -> Expectation | None:
@@ -308,6 +324,17 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     _report_switch(document, written)
     if not document.is_sound(written.where):
         return None
+    found = _build_sound(document, written, parameters, known)
+    if found is not None:
+        for field, schema in written.fields.items():
+            if schema.get("format") == JSON_SCHEMA and field in parameters:
+                report_misspelt(document, as_json(parameters[field]), written.place_of(field), asserts=True)
+    return found
+
+
+def _build_sound(
+    document: YamlDocument, written: _Written, parameters: Mapping[str, Any], known: Known
+) -> Expectation | None:
     location = document.location(written.where, at_key=True)
     expectation = Expectation(check=written.name, parameters=parameters, location=location)
     try:
@@ -346,6 +373,21 @@ def _report_unknown_place(document: YamlDocument, written: _Written, known: Know
             if every is not None and one.name not in every:
                 hint = suggest(one.name, every, kind="declared are" if what == "target" else "known are")
                 document.report(one.where, f"there is no {what} {quote(one.name)}", hint)
+
+
+def _report_other_model(document: YamlDocument, written: _Written, known: Known) -> None:
+    """A model that is nearly one of the file's; `--model` may name any."""
+    for one in written.names(MODEL_NAME):
+        if one.name not in known.models and (meant := _find_meant(one.name, known.models)):
+            message = f"assistants.yaml names no model {quote(one.name)}"
+            document.report(one.where, message, f"did you mean {quote(meant)}?")
+
+
+def _find_meant(name: str, known: Collection[str]) -> str:
+    """The name that a typo was meant to be, where another would do as well; other digits make another name."""
+    digits = [one for one in name if one.isdigit()]
+    alike = [one for one in known if [digit for digit in one if digit.isdigit()] == digits]
+    return find_similar(name, alike, likeness=_NEARLY) or ""
 
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:
@@ -428,7 +470,30 @@ def _report_missing_file(
     for one in written.names(FILE_NAME):
         if not is_there:
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(one.where, f"no file that the assistant has by then is called {quote(one.name)}", hint)
+            document.report(one.where, _missing_file(one.name), hint)
+
+
+def _missing_file(name: str) -> str:
+    return f"no file that the assistant has by then is called {quote(name)}"
+
+
+def _is_idle(document: YamlDocument, written: _Written, assistant: Declared, known: Known) -> bool:
+    """Whether what a check forbids can't come anyway: a tool, a file that isn't there. One by a typo is a mistake."""
+    if assistant.tools is None or assistant.function_names is None:
+        return False
+    own = {_today(tool) for tool in (*assistant.tools, *assistant.function_names)}
+    tools, files = list(written.names(TOOL_NAME)), list(written.names(FILE_NAME))
+    if tools:
+        return own.isdisjoint(_today(one.name) for one in tools)
+    if not files or known.files is None or ToolName.WEB_SEARCH.value in own:
+        return False
+    if _names_any(document, written, known.files):
+        return False
+    for one in files:
+        if meant := _find_meant(one.name, known.files):
+            hint = f"did you mean {quote(meant)}?"
+            document.report(one.where, _missing_file(one.name), hint)
+    return True
 
 
 def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:

@@ -154,7 +154,7 @@ _CHECKS = _table(
     (
         "approx isclose close_to between min max range greater_than less_than gt lt gte lte amount value_is "
         "numeric float numeric_diff "
-        "int integer decimal price to_be_close_to",
+        "int integer decimal to_be_close_to",
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
     (

@@ -277,7 +277,10 @@ def _file_item(*uses: FileUse, **more: Json) -> Json:
 
 
 def _scenario_keys() -> Json:
-    together = "Checks on all turns together: the last answer, with the tool calls, files, tokens and seconds of all."
+    together = (
+        "Checks after the last turn: they read the last answer alone, and the tool calls, files, tokens and seconds of "
+        "all turns. What no answer may say stands under `expect` of each turn."
+    )
     return {
         "name": _scenario_name("; the file's by default"),
         "assistant": text("The address of the assistant to talk to, as assistants.yaml declares it.", "travel-guide"),

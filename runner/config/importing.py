@@ -23,7 +23,7 @@ from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, MAX_OUTPUT_TO
 from runner.config.writing import STEP, protect
 from runner.domain.assistant import PlainFormat, ToolName
 from runner.domain.hosts import find_address_fault
-from runner.json_schema import check_schema, find_looseness, find_mismatch
+from runner.json_schema import check_schema, find_looseness, find_mismatch, find_misspelt
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style
 from runner.yaml_text.yaml_document import as_json, show_comment, show_flow, show_text
@@ -390,6 +390,7 @@ def _find_schema_obstacle(named: Json) -> str:
     if not isinstance(schema, Mapping) or not is_writable(schema):
         return "its schema does not fit"
     obstacle, _ = find_schema_obstacle(as_json(schema), is_strict=named.get("strict") is True)
+    obstacle = obstacle or _name_misspelt(schema)
     return f"its schema {obstacle}" if obstacle else ""
 
 
@@ -413,8 +414,15 @@ def find_function_obstacle(function: object) -> str:
         check_schema(as_json(parameters))
     except ValueError as error:
         return f"what describes its parameters {error}"
+    if misspelt := _name_misspelt(parameters):
+        return f"what describes its parameters {misspelt}"
     looseness = find_looseness(parameters) if function.get("strict") is True else ""
     return f"it is strict, and {looseness}" if looseness else ""
+
+
+def _name_misspelt(schema: Json) -> str:
+    found = next(find_misspelt(schema, asserts=False), None)
+    return f"has something that says nothing: {found.message}" if found else ""
 
 
 def show_function(function: Json, hide: Callable[[str], str]) -> Iterator[str]:

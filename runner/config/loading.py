@@ -23,13 +23,14 @@ from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, 
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import ConfigError, NothingFound, Problem
+from runner.errors import ConfigError, Location, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
 from runner.yaml_text.schema_mistakes import judge_document, read_document
 from runner.yaml_text.yaml_document import Advice, Schema, Where, YamlDocument
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
+_COLUMN = re.compile(r"(?<!\$)\$\{[^}:]+\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ class Configuration:
 
     `scenario_files` are the files that the scenarios came from, those with their cases too.
     `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output. `baseline` is the report that
-    plays are compared with, as the file names it, "" if it doesn't.
+    plays are compared with, as the file names it at `baseline_at`, "" if it doesn't. `notes` are worth a look, and no
+    mistakes.
     """
 
     project: Project
@@ -48,6 +50,8 @@ class Configuration:
     secrets: frozenset[str]
     scenario_files: tuple[Path, ...] = ()
     baseline: str = ""
+    baseline_at: Location | None = None
+    notes: tuple[str, ...] = ()
 
 
 @ending_processes()
@@ -91,6 +95,8 @@ def load_configuration(
         secrets=frozenset(loader.secrets),
         scenario_files=tuple(file.path for file in files),
         baseline=loader.baseline,
+        baseline_at=loader.baseline_at,
+        notes=tuple(dict.fromkeys(loader.notes)),
     )
 
 
@@ -126,6 +132,8 @@ class _Loader:
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()
         self.baseline = ""
+        self.baseline_at: Location | None = None
+        self.notes: list[str] = []
         self.targets: tuple[Target, ...] = ()
         self.functions: Functions | None = None
         self._cwd = cwd
@@ -147,6 +155,7 @@ class _Loader:
         if document.problems or not settings:
             return None, declared
         self.baseline = settings.get("baseline", "")
+        self.baseline_at = document.location(("baseline",)) if self.baseline else None
         namespace = Namespace(settings["namespace"])
         project = Project(
             namespace=namespace,
@@ -174,7 +183,7 @@ class _Loader:
             return case
 
         document = self._read(path, lambda root: scenario_schema(checks_in(root)), _advise_on_scenarios, cut)
-        templates = Templates(found=found, read=read_case)
+        templates = Templates(found=found, read=read_case, note=self.notes.append)
         scenarios = list(read_scenarios(document, declared, self._names, templates))
         self._keep_problems(document)
         return document, scenarios
@@ -228,7 +237,17 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: Sequence[De
         assistants={assistant.address: assistant for assistant in assistants},
         targets=apis if settings else None,
         has_judge="judge" in settings if settings else None,
+        models=frozenset(_models_in(settings)),
     )
+
+
+def _models_in(value: object) -> Iterator[str]:
+    """What stands under `model` anywhere: with an assistant, or an inference."""
+    for key, one in value.items() if isinstance(value, dict) else ():
+        if key == "model" and isinstance(one, str):
+            yield one
+        else:
+            yield from _models_in(one)
 
 
 def _gather_functions(declared: Reference) -> Functions | None:
@@ -315,6 +334,8 @@ def _expand(
         return _PLACEHOLDER.sub(lambda match: _fill(match, environment, secrets), value)
     except _Refused as error:
         message, hint = error.args
+        if where[:1] in (("turns",), ("scenarios",)) and _COLUMN.search(value):
+            hint = f"a column needs `cases` beside `turns`; {hint}"
         document.report(where, message, hint)
         return value
 
@@ -324,10 +345,8 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
     if whole == "$${":
         return "${"
     if kind is None:
-        raise _Refused(
-            f"{quote(whole)} is no placeholder",
-            "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'",
-        )
+        hint = "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
+        raise _Refused(f"{quote(whole)} is no placeholder", hint)
     found = environment.get(name)
     if not found:
         state = "not set" if found is None else "empty"

@@ -28,6 +28,8 @@ SCENARIO_FOLDER = "scenarios"
 ROW_TYPES = (".csv", ".json", ".jsonl")
 """Of files whose rows a scenario's `cases` may be."""
 _SUFFIXES = (".yaml", ".yml")
+_LARGEST_JSON = 100_000
+"""Characters of a JSON file that are looked at."""
 _MOST_NAMES_READ = 5000
 _MOST_FOLDERS = 10_000
 # As messages show places, and as pytest names tests.
@@ -216,7 +218,18 @@ def _walk(folder: Path, cwd: Path, seen: set[str]) -> Iterator[Path]:
 
 
 def _is_scenario_file(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and path.name != PROJECT_FILE and not path.name.startswith(".")
+    is_one = path.suffix.lower() in _SUFFIXES or (path.suffix.lower() == ".json" and _holds_questions(path))
+    return is_one and path.name != PROJECT_FILE and not path.name.startswith(".")
+
+
+def _holds_questions(path: Path) -> bool:
+    """Whether a JSON file has what a scenario can't be without; others are rows, attachments, anything."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_LARGEST_JSON)
+    except OSError:
+        return False
+    return text.lstrip("\ufeff \n\r\t")[:1] == "{" and all(f'"{key}"' in text for key in ("assistant", "turns", "ask"))
 
 
 def _unique(files: Sequence[ScenarioFile]) -> tuple[ScenarioFile, ...]:

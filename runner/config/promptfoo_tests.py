@@ -403,10 +403,6 @@ def _similar(by: str, otherwise: str) -> Callable[[Json, Make], Check]:
     return read
 
 
-def _similar_meaning(written: Json, make: Make) -> Check:
-    return {"judge": ask_for_meaning(_text(written, make))}
-
-
 def _judge(question: str) -> Callable[[Json, Make], Check]:
     def read(written: Json, make: Make) -> Check:
         value = written.get("value")
@@ -518,7 +514,7 @@ _READERS: Mapping[str, Callable[[Json, Make], Check]] = {
     "finish-reason": _finish_reason,
     "latency": _limit("latency_s", 1000),
     "cost": _limit("cost", 1),
-    "similar": _similar_meaning,
+    "similar": lambda written, make: {"judge": ask_for_meaning(_text(written, make))},
     "bleu": _similar("bleu", "0.5"),
     "gleu": _similar("gleu", "0.5"),
     "rouge-n": _similar("rouge_1", "0.75"),

@@ -10,12 +10,22 @@ from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
 
-from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
+from runner.config.cases import (
+    KEY,
+    Cases,
+    Row,
+    RowNames,
+    columns_of,
+    explain_missing_column,
+    fill_row,
+    find_unused,
+    open_cases,
+)
 from runner.config.declared_tools import read_answers
-from runner.config.expectations import Declared, Known, read_expectations
+from runner.config.expectations import Declared, Known, read_expectations, sees_rows
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
-from runner.did_you_mean import find_similar, quote, suggest
+from runner.did_you_mean import count, find_similar, quote, suggest
 from runner.domain.assistant import Address
 from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn, fold_name
@@ -23,6 +33,7 @@ from runner.errors import Location, Problem, UsageError, on_one_line
 from runner.yaml_text import MapNode, Node, TextNode
 from runner.yaml_text.yaml_document import Where, YamlDocument, is_visible
 
+_MOST_LINES = 20
 MOST_BROKEN_ROWS = 20
 """After so many rows with mistakes the others of a file are not looked at."""
 # Devices on Windows.
@@ -45,6 +56,7 @@ class Reference:
     assistants: Mapping[str, Declared]
     targets: Mapping[str, str] | None = None
     has_judge: bool | None = None
+    models: frozenset[str] = frozenset()
 
 
 class ScenarioNames:
@@ -61,10 +73,14 @@ class ScenarioNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
-    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows."""
+    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows.
+
+    `note` takes what is worth a look without being a mistake.
+    """
 
     found: Mapping[Where, MapNode]
     read: Callable[[MapNode], YamlDocument]
+    note: Callable[[str], None]
 
 
 def read_scenarios(
@@ -107,7 +123,7 @@ def _read_cases(
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken, row_names = 0, RowNames(base, cases.name_column)
     try:
-        for row in cases.rows:
+        for row in _noting_unused(template, cases, defaults, templates.note):
             scenario = None
             if isinstance(row, Problem):
                 document.take_over([row], lambda one: one)
@@ -125,6 +141,18 @@ def _read_cases(
                 return
     except Unusable as error:
         document.report((*where, KEY), error.message, error.hint)
+
+
+def _noting_unused(
+    template: MapNode, cases: Cases, defaults: Node | None, note: Callable[[str], None]
+) -> Iterator[Row | Problem]:
+    """The rows; of the first, each column is noted that says nothing."""
+    for row in cases.rows:
+        if isinstance(row, Row) and row.number == 1 and not sees_rows(template):
+            at = f"{on_one_line(row.location.file)}:{row.location.line}"
+            for column in find_unused(template, row, cases.name_column, defaults):
+                note(f"{at}: nothing uses the column {quote(column)}; `${{{column}}}` would")
+        yield row
 
 
 def _read_row(
@@ -160,7 +188,8 @@ _Read = tuple[ScenarioFile, YamlDocument, Sequence[Scenario]]
 
 def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
     """Those that were asked for by line or name, in the order of their files. Raises UsageError for others."""
-    chosen = {scenario.name for place in _row_places(read) for scenario in _rows_at(place, read, cwd)}
+    row_places = dict.fromkeys(place for file, _, _ in read for place in file.places if place.rows)
+    chosen = {scenario.name for place in row_places for scenario in _rows_at(place, read, cwd)}
     found: list[Scenario] = []
     for file, document, scenarios in read:
         here = set(chosen)
@@ -168,13 +197,11 @@ def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
             if place.name and not place.rows:
                 here.update(one.name for one in _scenarios_called(place.name, document, scenarios))
             elif not place.rows:
+                lines = [at.line for one in scenarios for at in (one.location, one.declared_at) if at]
+                _refuse_line_beyond(place.line, cwd / document.file, document.file, lines)
                 here.update(one.name for one in _scenarios_on(place.line, document, scenarios))
         found += [one for one in scenarios if not file.places or one.name in here]
     return tuple(found)
-
-
-def _row_places(read: Sequence[_Read]) -> Iterable[Place]:
-    return dict.fromkeys(place for file, _, _ in read for place in file.places if place.rows)
 
 
 def _rows_at(place: Place, read: Sequence[_Read], cwd: Path) -> list[Scenario]:
@@ -194,8 +221,21 @@ def _rows_at(place: Place, read: Sequence[_Read], cwd: Path) -> list[Scenario]:
             hint = suggest(place.name, labels)
             raise UsageError(f"{quote(place.asked)}: no row is called so{'; ' if hint else ''}{hint}")
         return found
+    _refuse_line_beyond(place.line, Path(place.rows), rows[0].location.file, [one.location.line for one in rows])
     start = max((one.location.line for one in rows if one.location.line <= place.line), default=0)
     return [one for one in rows if one.location.line == start] or rows
+
+
+def _refuse_line_beyond(line: int, path: Path, shown: str, starts: Iterable[int]) -> None:
+    """Raises UsageError for what comes after a file's last line: what was there is gone, or has moved."""
+    with path.open("rb") as file:
+        last = sum(1 for _ in file)
+    if line > last:
+        known = sorted({*starts})
+        few = f"{', '.join(map(str, known[:_MOST_LINES]))}{', ...' * (len(known) > _MOST_LINES)}"
+        raise UsageError(
+            f"{on_one_line(shown)} has {count(last, 'line')}, and no line {line}; scenarios begin on {few}"
+        )
 
 
 def _scenarios_on(line: int, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -261,7 +301,7 @@ def _read_scenario(
         None if assistant is None else assistant.parameters,
     )
     _demand_expectations(document, body, where)
-    _refuse_too_many_passes(document, body, where)
+    _refuse_unfit_passes(document, body, where)
     if document.is_sound(where) and document.is_sound(("defaults",)):
         yield Scenario(
             name=name,
@@ -285,7 +325,11 @@ def _read_scenario(
         )
 
 
-def _refuse_too_many_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+def _refuse_unfit_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+    if "pass_at_least" in body and "repeat" not in body and body["pass_at_least"] == 1:
+        message = "`pass_at_least` says nothing without `repeat`: it is played once, and has to pass"
+        hint = "add `repeat: N`, or remove it"
+        document.report(_place_of(document, where, "pass_at_least"), message, hint)
     places = [_place_of(document, where, key) for key in ("repeat", "pass_at_least")]
     if all(document.is_sound(place) for place in places):
         repeat, needed = body.get("repeat", 1), body.get("pass_at_least", 1)
@@ -365,11 +409,17 @@ def _read_turns(
                 files=files,
                 targets=declared.targets,
                 has_judge=declared.has_judge,
+                models=declared.models,
                 root=declared.root,
             )
             turns.append(_read_turn(document, one, place, attachments, known))
     known = Known(
-        assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge, root=declared.root
+        assistant=assistant,
+        files=files,
+        targets=declared.targets,
+        has_judge=declared.has_judge,
+        models=declared.models,
+        root=declared.root,
     )
     return tuple(turns), _read_expect(document, body, where, known)
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from runner.config.declared_tools import RETRIEVAL
 from runner.domain.assistant import Tool, ToolName
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode, parse_yaml
-from runner.yaml_text.yaml_document import show_text
+from runner.yaml_text.yaml_document import coerce, show_text
 
 STEP = 2
 """Spaces by which what is written here is indented below its key."""
@@ -245,7 +245,8 @@ def _read_tool(item: Node) -> tuple[ToolName, int | None]:
     assert isinstance(item, MapNode), "the text loads"
     ((name, options),) = item.entries
     said = options.find("max_num_results") if isinstance(options, MapNode) else None
-    return _tool_name(name), int(said[1].text) if said and isinstance(said[1], TextNode) else None
+    most = coerce(said[1], {"type": "integer"}, {}) if said else None
+    return _tool_name(name), most if isinstance(most, int) else None
 
 
 def _tool_name(written: TextNode) -> ToolName:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -306,6 +307,10 @@ class Project:
     def with_model(self, model: str) -> Project:
         """The same project with one model for all its assistants."""
         return replace(self, assistants=tuple(replace(one, model=model) for one in self.assistants))
+
+    def option_of(self, target: str) -> str:
+        """What a command needs to be about this target, behind its verb: "" for the file's own."""
+        return "" if target == self.default_target else f" -t {shlex.quote(target)}"
 
     def find_assistant(self, address: str) -> Assistant | None:
         return next((one for one in self.assistants if one.address == address), None)

@@ -142,6 +142,11 @@ class Variant:
         """Short, and different for each variant of a play."""
         return f"{self.target}/{self.model}" if self.model else self.target
 
+    @property
+    def is_scripted(self) -> bool:
+        """Whether a script answered: its tokens are written there, or estimated from its words."""
+        return self.inference is not None and self.inference.partition("+")[0] == "scripted"
+
     def is_by_rules(self, run: Run) -> bool:
         """Whether the offline rules answered, which use no tokens: alone, or what no script is for."""
         return self.inference == OFFLINE or (self.inference is not None and run.model == OFFLINE)
@@ -173,7 +178,8 @@ class Attempt:
 class ScenarioResult:
     """What a scenario came to on one variant, after all its attempts; without any, `reason` says why.
 
-    `definition` is the hash of the assistant's definition that was asked, "" if none was.
+    `definition` is the hash of the assistant's definition that was asked, "" if none was; `inputs` are hashes of what
+    else the result hangs on, by what that is.
     """
 
     scenario: Scenario
@@ -182,6 +188,7 @@ class ScenarioResult:
     reason: str = ""
     variant: Variant | None = None
     definition: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> Attempt | None:
@@ -393,7 +400,8 @@ class Tallies:
 class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
-    to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
+    to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), `selection` what
+    was asked for as on the command line, "": all.
     `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601 time.
     `comparison` are lines on how it compares with an earlier one, the first names that. One that `can_go_on` is taken
     up by `play --resume`; judged anew, it can't be. `tier` is the price that it was played for, "" the list price,
@@ -412,6 +420,7 @@ class Report:
     signal: int | None = None
     stopped: str = ""
     shard: str = ""
+    selection: str = ""
     tier: str = ""
     definitions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     fails_on_flaky: bool = False

@@ -38,6 +38,7 @@ def result_as_json(result: ScenarioResult) -> Data:
         "pass_at_least": scenario.passes_needed,
         "variant": asdict(result.variant) if result.variant else None,
         "definition": result.definition,
+        "inputs": dict(result.inputs),
         "outcome": result.outcome.value,
         "counted_as": result.counted_as,
         "reason": result.reason,
@@ -196,7 +197,7 @@ _KEYS = {
 """What JSON calls a field, where it is not the field's name."""
 _NEEDED = (ScenarioResult, Scenario, Turn, Attempt, TurnResult, Run)
 """Of these all fields are told; of the others those without a default have to be."""
-_LATER = ("expect", "verdicts", "replayed")
+_LATER = ("expect", "verdicts", "replayed", "inputs")
 """Keys that plays of earlier versions don't have."""
 _UNTOLD = {
     TurnResult: {"cause"},

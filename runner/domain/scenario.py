@@ -16,11 +16,15 @@ from runner.errors import Location
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """A check as written: its name (the file's name under `runner/checks`) and its validated parameters."""
+    """A check as written: its name (the file's name under `runner/checks`) and its validated parameters.
+
+    `is_idle`: it forbids what can't come anyway, so whatever comes of it proves little.
+    """
 
     check: str
     parameters: Mapping[str, object]
     location: Location
+    is_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +147,26 @@ def hash_scenario(
             *(scenario.repeat, scenario.passes_needed),
         ],
     }
+    return hash_told(told)
+
+
+def hash_means(
+    scenario: Scenario, assistant: Assistant, sha256_of: Callable[[LocalFile | Path], str]
+) -> dict[str, str]:
+    """What a scenario's result hangs on that its questions, checks and the definition don't tell: hashes, by words."""
+    rules = [scenario.smoke, scenario.timeout_s, scenario.queue_timeout_s, scenario.continues]
+    files = [(file.name, file.use.value, sha256_of(file)) for turn in scenario.turns for file in turn.attachments]
+    # Code by its name alone: what it says is told apart from who has it called; where the project lies says nothing.
+    functions = [
+        [one.name, one.answering.kind]
+        + [(key, getattr(value, "name", value)) for key, value in one.answering.settings.items() if key != "root"]
+        for one in functions_in(scenario, assistant)
+    ]
+    told = {"attached files": files, "functions' answers": functions, "rules": rules}
+    return {word: hash_told(one) for word, one in told.items()}
+
+
+def hash_told(told: object) -> str:
     text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
 

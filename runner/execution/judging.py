@@ -40,6 +40,8 @@ JUDGE_PATIENCE_S = 120.0
 """How long a judge may ask that nothing is sent to it."""
 JUDGE_DEADLINE_S = 300.0
 """For one request, and the one more after a server's error, whatever the connection makes of its own two minutes."""
+SILENT_S = 30.0
+"""What fails sooner holds nobody up."""
 PLACE_S, MOST_CALLS = 10.0, 4 * CALLS_AT_ONCE
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
@@ -120,6 +122,18 @@ def make_exchange(
 Model = Callable[[Questions], Awaitable[Answers]]
 
 
+@dataclass(slots=True)
+class Silence:
+    """How often running the judge let somebody wait long for nothing, and when that was, the last time."""
+
+    times: int = 0
+    last_s: float = 0.0
+
+    def note(self, started_s: float, ended_s: float) -> None:
+        if ended_s - started_s >= SILENT_S:
+            self.times, self.last_s = self.times + 1, ended_s
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
     """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
@@ -135,6 +149,7 @@ class Asker:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
     most_calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CALLS))
     workers: Workers = field(default_factory=Workers)
+    silence: Silence = field(default_factory=Silence)
     hung: Counter[tuple[str, float]] = field(default_factory=Counter)
     deadline_s: float = JUDGE_DEADLINE_S
 
@@ -144,13 +159,20 @@ class Asker:
         clock = asyncio.get_running_loop().time
         async with self.limiter.place() if self.limiter is not None else nullcontext():
             started_s = clock()
+            if self.silence.times >= MOST_ENDED and started_s < self.silence.last_s + JUDGE_DEADLINE_S:
+                raise CheckBroken(
+                    f"not asked: {self.silence.times} times running there was no answer, after a long wait"
+                )
             try:
                 async with asyncio.timeout(self.deadline_s):
                     answers = await self._ask_once_more(self.model, questions)
             except TimeoutError:
+                self.silence.note(started_s, clock())
                 raise CheckBroken(f"the judge gave no answer: it said nothing for {self.deadline_s:g} s") from None
             except RemoteError as error:
+                self.silence.note(started_s, clock())
                 raise CheckBroken(f"the judge gave no answer: {error}") from error
+            self.silence.times = 0
             return replace(answers, seconds=clock() - started_s)
 
     async def _ask_once_more(self, model: Model, questions: Questions) -> Answers:

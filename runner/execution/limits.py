@@ -161,11 +161,19 @@ class Limiter:
 
     async def enter(self, within_s: float) -> None:
         """Wait until a request may go out. Raises RateLimited if the server takes none for longer than that."""
+        await self.wait_until_open(within_s)
+        await self.wait_for_slot()
+
+    async def wait_until_open(self, within_s: float) -> None:
+        """Until the server takes requests again, as it says itself. Raises RateLimited as `enter` does."""
         while (closed_s := self._closed_until - self._clock()) > 0:
             if closed_s >= within_s:
                 wait = f"for {closed_s:.0f} s" if closed_s < _LONGEST_TOLD_S else "for more than a day"
                 raise RateLimited(f"the server asks to send nothing {wait}, longer than there is time", status=429)
             await self._sleep(closed_s)
+
+    async def wait_for_slot(self) -> None:
+        """Until the declared rate lets the next request out."""
         if self._interval_s:
             now = self._clock()
             slot = max(now, self._next_slot)
@@ -225,10 +233,21 @@ class AttemptGate:
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
+        self._has_slot = False
         self._again: dict[tuple[str, str], int] = {}
 
+    async def reserve(self) -> None:
+        """Wait for the next request's slot before the time begins that its question has: all wait for those alike."""
+        if not self._has_slot:
+            await self._limiter.wait_for_slot()
+            self._has_slot = True
+
     async def enter(self, within_s: float) -> None:
-        await self._limiter.enter(within_s)
+        await self._limiter.wait_until_open(within_s)
+        if self._has_slot:
+            self._has_slot = False
+        else:
+            await self._limiter.wait_for_slot()
 
     def accepted(self, pause_s: float | None) -> None:
         self._limiter.accepted(pause_s)

@@ -34,7 +34,15 @@ from runner.execution.batching import Answers, Desk, ask_in_batches, is_for_batc
 from runner.execution.limits import Budget, Limiter, Limits
 from runner.execution.player import TURN_DEADLINE_S, Means, Player, Surroundings
 from runner.execution.recording import LABEL, SCENARIO
-from runner.execution.scheduler import CutOff, Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
+from runner.execution.scheduler import (
+    STAND_ASIDE,
+    CutOff,
+    Hopes,
+    Interruption,
+    fail_fast_reason,
+    fatal_reason,
+    play_side_by_side,
+)
 from runner.execution.stage import Cleaner, Stage
 from runner.functions.python import find_code
 from runner.journal import Journal
@@ -68,6 +76,7 @@ class PlayOptions:
     requests_per_minute: float | None = None
     max_time_s: float | None = None
     shard: str = ""
+    selection: str = ""
     limits: Limits = field(default_factory=Limits)
     tier: str | None = None
 
@@ -176,6 +185,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         signal=around.interruption.signal,
         stopped=around.interruption.limit,
         shard=options.shard,
+        selection=options.selection,
         tier=options.tier or "",
         definitions=definitions,
         fails_on_flaky=options.fails_on_flaky,
@@ -187,7 +197,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
 
 
 async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Stage:
-    return Stage(
+    stage = Stage(
         lane.backend,
         lane.project.namespace,
         options.play_id,
@@ -195,6 +205,8 @@ async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: Play
         demands_synced=options.demands_synced,
         clean=around.clean,
     )
+    stage.option = lane.project.option_of(lane.variant.target)
+    return stage
 
 
 def _turn_deadline_s(options: PlayOptions) -> float:
@@ -317,7 +329,7 @@ class _Playing:
     async def _attempt(self, unit: Unit) -> Attempt:
         assistant = self._projects[unit.variant].find_assistant(unit.scenario.assistant)
         assert assistant is not None, "the configuration has checked every scenario's assistant"
-        async with self._places:
+        async with _place_to_leave(self._places):
             self._around.interruption.check()
             attempt = await self._players[unit.variant].play(unit.scenario, assistant)
         if self._options.allows_declines and attempt.is_decline:
@@ -325,6 +337,27 @@ class _Playing:
         if unit.scenario.repeat > 1:
             self._kept.keep_attempt(unit, attempt)
         return attempt
+
+
+@asynccontextmanager
+async def _place_to_leave(places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of these, until the attempt is done with it, or stands aside."""
+    stand_aside, held = STAND_ASIDE.get(), [await places.acquire()]
+
+    def leave() -> None:
+        if held:
+            held.pop()
+            places.release()
+
+    def leave_all() -> None:
+        leave()
+        stand_aside()
+
+    STAND_ASIDE.set(leave_all)
+    try:
+        yield
+    finally:
+        leave()
 
 
 async def _clean_earlier(lane: Lane) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ import asyncio
 import math
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from runner.backends import GATE, QUEUED_TOO_LONG, Backend, Gate, Question, TakeAnswer
+from runner.backends import GATE, QUEUED_TOO_LONG, Backend, Question, TakeAnswer
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -25,14 +26,24 @@ from runner.domain.report import (
     Variant,
 )
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import DeadlineExceeded, Location, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
+from runner.errors import (
+    DeadlineExceeded,
+    Location,
+    QuotaUsedUp,
+    RateLimited,
+    RemoteError,
+    RemoteUnreachable,
+    UnclearOutcome,
+    WriteFailed,
+)
 from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
 from runner.execution.limits import AttemptGate, Budget, Limiter
-from runner.execution.scheduler import NO_QUOTA, Interruption
+from runner.execution.scheduler import NO_QUOTA, STAND_ASIDE, Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
 
 TURN_DEADLINE_S = 300.0
+ASIDE_S = 10.0
 MOST_RETRIES = 3
 PAUSES_S: Mapping[str, float] = {
     **dict.fromkeys(
@@ -116,12 +127,13 @@ class Player:
             duration_s=self._around.clock() - started,
             retried=(*retried, *gate.retried),
         )
-        judged = await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
+        with _standing_aside():
+            judged = await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
         self._means.budget.book_judging(judged.verdicts)
         return judged
 
     async def _play_turns(
-        self, scenario: Scenario, assistant: Assistant, patience: _Patience, gate: Gate
+        self, scenario: Scenario, assistant: Assistant, patience: _Patience, gate: AttemptGate
     ) -> tuple[TurnResult, ...]:
         """One attempt, in a thread of its own."""
         conversation = _Conversation(self._means, scenario, assistant, patience)
@@ -140,10 +152,11 @@ class Player:
         return tuple(turns)
 
     async def _play_turn(
-        self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult], gate: Gate
+        self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult], gate: AttemptGate
     ) -> TurnResult:
         try:
             async with self._means.limiter.place():
+                await conversation.patience.spare(gate.reserve())
                 self._around.interruption.check()
                 # Not what a judge is asked: it has limits of its own.
                 token = GATE.set(gate)
@@ -152,13 +165,24 @@ class Player:
                 finally:
                     GATE.reset(token)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
-            reason = explain(error, conversation.assistant)
+            reason = conversation.blame_limit(error, explain(error, conversation.assistant))
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         if late := conversation.describe_lateness(run):
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
         said = [*((one.turn, one.run) for one in before if one.run is not None), (turn, run)]
         exchange = make_exchange(conversation.scenario, conversation.assistant, self._variant, said)
-        return await judge_exchange(exchange, self._around.ask)
+        with _standing_aside():
+            return await judge_exchange(exchange, self._around.ask)
+
+
+@contextmanager
+def _standing_aside() -> Iterator[None]:
+    """While something is judged: it keeps no server busy, and where it takes long, others are not to wait for it."""
+    leaving = asyncio.get_running_loop().call_later(ASIDE_S, STAND_ASIDE.get())
+    try:
+        yield
+    finally:
+        leaving.cancel()
 
 
 def _ends(turn: TurnResult, scenario: Scenario) -> bool:
@@ -224,6 +248,13 @@ class _Patience:
         if timeout_s is None or self._ends_at is None:
             self._ends_at = self._clock() + (timeout_s or self._turn_s)
 
+    async def spare(self, waiting: Awaitable[None]) -> None:
+        """Wait for what all scenarios wait for."""
+        started = self._clock()
+        await waiting
+        if self._ends_at is not None:
+            self._ends_at += self._clock() - started
+
     def left_s(self) -> float:
         """Seconds; negative if it took longer."""
         return self._turn_s if self._ends_at is None else self._ends_at - self._clock()
@@ -256,7 +287,7 @@ class _Conversation:
         self._stage = means.stage
         self._keeps = means.keeps
         self.scenario = scenario
-        self._patience = patience
+        self.patience = patience
         self.assistant = assistant
         self._answers = means.answers.get(scenario.name, [])
         self._desk = means.stage.open_desk(scenario, assistant)
@@ -265,7 +296,7 @@ class _Conversation:
 
     async def ask(self, turn: Turn) -> Run:
         deployment = await self._stage.deployment_of(self.assistant)
-        self._patience.begin_turn()
+        self.patience.begin_turn()
         if self.thread_id is None and self._answers:
             run = await self._answers.pop(0)()
             self.thread_id = run.thread_id
@@ -284,20 +315,25 @@ class _Conversation:
                 documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
-                queue_s=self._patience.queue_s,
+                queue_s=self.patience.queue_s,
             )
         )
         self.thread_id = run.thread_id
         return run
 
+    def blame_limit(self, error: Exception, reason: str) -> str:
+        """The reason, with the limit that cut a request off."""
+        is_cut_off = isinstance(error, RemoteUnreachable | UnclearOutcome) and self.patience.left_s() <= 0
+        return f"{reason}; {self.patience.describe()}" if is_cut_off else reason
+
     def describe_lateness(self, run: Run) -> str:
         """Which limit a run has met, if it has; an answer that comes too late is none."""
         if run.error_code == QUEUED_TOO_LONG:
-            return f"{run.error}; {self._patience.describe_queue()}"
-        if self._patience.left_s() > 0:
+            return f"{run.error}; {self.patience.describe_queue()}"
+        if self.patience.left_s() > 0:
             return ""
         said = run.error or "the answer came too late"
-        return f"{said}; {self._patience.describe()}"
+        return f"{said}; {self.patience.describe()}"
 
     async def _attach(self, turn: Turn) -> tuple[tuple[FileId, FileUse], ...]:
         """What the turn brings along, uploaded, and searchable where it is for that."""
@@ -313,13 +349,13 @@ class _Conversation:
 
     def _demand_time(self, what: str) -> float:
         """Seconds that are left. Raises DeadlineExceeded, which says what did not come about in time."""
-        left_s = self._patience.left_s()
+        left_s = self.patience.left_s()
         if left_s <= 0:
             raise self._too_late(what)
         return left_s
 
     def _too_late(self, what: str) -> DeadlineExceeded:
-        return DeadlineExceeded(f"the time was up before {what}; {self._patience.describe()}")
+        return DeadlineExceeded(f"the time was up before {what}; {self.patience.describe()}")
 
 
 def _brings_documents(turn: Turn) -> bool:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +25,7 @@ from runner.backends import (
     RemoteAssistant,
     RemoteStore,
 )
-from runner.did_you_mean import count, suggest
+from runner.did_you_mean import count, quote
 from runner.domain.assistant import Assistant, describe_definition
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
@@ -357,7 +357,9 @@ class Replayer:
                 self._read_already[scenario] = data
             except FileNotFoundError:
                 known = [path.stem for path in self._tape.folder.glob("*.yaml") if path.name != _TARGET_FILE]
-                hint = suggest(scenario, known) or f"there are {len(known)} others"
+                near = get_close_matches(scenario, known, n=3, cutoff=0.4)
+                hint = f"did you mean {quote(near[0])}?" if near else f"there are {count(len(known), 'other')}"
+                hint += f" There is {' and '.join(near[1:])}, too" if near[1:] else ""
                 raise RemoteError(f"not recorded: there is nothing of '{scenario}'; {hint}") from None
             except UsageError as error:
                 raise RemoteError(f"not recorded: {error}") from error

@@ -145,4 +145,5 @@ async def _judge_attempt(
 def _came_too_late(turn: TurnResult) -> bool:
     """An answer that was none because the time was up stays none: the run alone doesn't tell."""
     has_no_verdict = turn.outcome is Outcome.ERRORED and not turn.verdicts
-    return has_no_verdict and turn.run is not None and turn.run.ending is Ending.ANSWERED
+    # A refusal that nobody expected has FAILED.
+    return has_no_verdict and turn.run is not None and turn.run.ending in (Ending.ANSWERED, Ending.REFUSED)

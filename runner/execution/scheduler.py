@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
 
 from runner.domain.report import Attempt, Outcome, ScenarioResult, Variant
 from runner.errors import (
@@ -19,6 +22,10 @@ from runner.errors import (
 from runner.kept_play import Unit
 
 NO_QUOTA = "insufficient_quota"
+MOST_ASIDE = 3
+"""Times `jobs`: so many scenarios may be under way beside those that have a place."""
+STAND_ASIDE: ContextVar[Callable[[], None]] = ContextVar("stand_aside", default=lambda: None)
+"""For a unit that will be long at what no server is busy with: another may begin in its place."""
 HOPELESS_AFTER = 3
 """So many scenarios of an assistant in vain, and none that got through, show that none will."""
 
@@ -96,11 +103,16 @@ async def play_side_by_side(
             if reason := interruption.reason or next(iter(stopped_because), ""):
                 skip(unit, reason)
                 continue
+            has_left: list[bool] = []
+            STAND_ASIDE.set(partial(_begin_another, workers, jobs, work, has_left))
             with suppress(CutOff):
                 if found := stops_after(await play(unit)):
                     stopped_because.append(found)
+            if has_left:
+                return
 
-    workers = [asyncio.create_task(work()) for _ in range(min(jobs, len(units)))]
+    workers: list[asyncio.Task[None]] = []
+    workers += [asyncio.create_task(work()) for _ in range(min(jobs, len(units)))]
 
     def cut_off() -> None:
         for worker in workers:
@@ -112,10 +124,23 @@ async def play_side_by_side(
         skip(unit, interruption.reason)
 
 
+def _begin_another(
+    workers: list[asyncio.Task[None]], jobs: int, work: Callable[[], Coroutine[Any, Any, None]], has_left: list[bool]
+) -> None:
+    """In the place of a worker, which ends with its unit then; once. Who wants one at a time gets that."""
+    under_way = sum(not one.done() for one in workers)
+    if jobs > 1 and not has_left and under_way < (1 + MOST_ASIDE) * jobs:
+        has_left.append(True)
+        workers.append(asyncio.create_task(work()))
+
+
 async def _finish(workers: list[asyncio.Task[None]], interruption: Interruption) -> None:
     """Wait for all workers. An exception of one (a bug, or a program-ending error) stops the others."""
     try:
-        await asyncio.gather(*workers)
+        awaited = 0
+        while awaited < len(workers):  # those that began in another's place, too
+            awaited = len(workers)
+            await asyncio.gather(*workers)
     except asyncio.CancelledError:
         if not interruption.cancels:
             raise

@@ -45,7 +45,6 @@ class Attached:
     file_id: FileId
     sha256: str
     use: FileUse
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Stage:
     `definitions` are the hashes of those that were asked.
 
     `demands_synced`: an assistant that is not stored exactly as declared is ChangesPending, not a copy. `clean` takes
-    secrets out of what functions answer.
+    secrets out of what functions answer; `option` says in commands that are told which target it is.
     """
 
     def __init__(
@@ -81,6 +80,7 @@ class Stage:
         self._remote = remote
         self._demands_synced = demands_synced
         self._clean = clean
+        self.option = ""
         self._call_places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._assistants: dict[Address, Assistant] = {}
         self.definitions: dict[Address, str] = {}
@@ -110,7 +110,7 @@ class Stage:
         for file in files:
             content = _Content(file.path, file.name, file.use, hash_file(file).sha256)
             file_id = await self._uploads.get(content)
-            attached.append(Attached(file_id=file_id, sha256=content.sha256, use=file.use, name=file.name))
+            attached.append(Attached(file_id=file_id, sha256=content.sha256, use=file.use))
         return tuple(attached)
 
     async def make_searchable(
@@ -141,7 +141,9 @@ class Stage:
         if identical is not None:
             return await bring_code_files(identical, self._backend, deadline_s=INDEXING_DEADLINE_S)
         if self._demands_synced:
-            raise ChangesPending(f"'{address}' is not synced as the file declares it; run `runner sync` first")
+            raise ChangesPending(
+                f"'{address}' is not synced as the file declares it; run `runner sync{self.option}` first"
+            )
         return await deploy_copy(assistant, self._backend, self.tags, deadline_s=INDEXING_DEADLINE_S)
 
     async def _upload(self, content: _Content) -> FileId:

@@ -383,6 +383,9 @@ def _remarks(result: ScenarioResult) -> list[str]:
     elif result.variant and result.variant.inference != OFFLINE:
         by_rules = [turn.run is not None and result.variant.is_by_rules(turn.run) for turn in result.turns]
         remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
+    passed = [turn.run for turn in result.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
+    broken = [step.title for run in passed for step in run.broken_steps]
+    remarks += [f"{title} broke" for title in dict.fromkeys(broken)]
     return remarks + [f"weak pass of `{check}`" for check in result.weak_checks]
 
 
@@ -422,6 +425,8 @@ def _describe_use(report: Report) -> list[str]:
     if tally.runs and any(variant.inference != OFFLINE for variant in report.variants):
         unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
+        scripted = [variant.is_scripted for variant in report.variants]
+        used += ", estimated: a script answered" if all(scripted) else ", in part estimated" if any(scripted) else ""
         if tally.unpriced_runs < tally.runs:
             unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
             tier = f", the list price and not that of --tier {report.tier}" if report.tier else ""
@@ -560,7 +565,7 @@ class _Painted:
 
         # A width that is no width (COLUMNS=0) would leave nothing to be seen.
         columns = os.environ.get("COLUMNS", "")
-        width = _USUAL_WIDTH if columns.isdigit() and int(columns) < _NARROWEST else None
+        width = _USUAL_WIDTH if columns.isdecimal() and int(columns) < _NARROWEST else None
         self._rich = Rich(file=stream, highlight=False, markup=False, emoji=False, width=width)
         self._is_terminal = stream.isatty()
         self._live: Live | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -43,7 +44,9 @@ def render(report: Report) -> Iterator[str]:
     Scenarios of a file that others stand between make several suites. Raises WriteFailed if a case that was made can't
     be read again.
     """
-    suites = [_Suite(report, file, results) for file, results in groupby(report.results, _file_of)]
+    suites = [
+        _Suite(report, file, results) for file, results in groupby(report.results, attrgetter("scenario.location.file"))
+    ]
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     yield _open(JUnitXml(MARK), sum((suite.counts for suite in suites), Counter()), sum(one.time_s for one in suites))
     texts = _Texts(min(LARGEST_TEXTS, LARGEST_FILE - len(report.results) * _CASE_BYTES))
@@ -61,10 +64,6 @@ def render(report: Report) -> Iterator[str]:
             yield f"<system-out>{escape(texts.admit(chr(10).join(report.comparison)))}</system-out>\n"
         yield "</testsuite>\n"
     yield "</testsuites>\n"
-
-
-def _file_of(result: ScenarioResult) -> str:
-    return result.scenario.location.file
 
 
 class _Suite:

@@ -7,7 +7,7 @@ sync's file is deleted only if it is in there, and no store and no assistant of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,14 +62,9 @@ class EarlierFiles:
 
 
 def read_earlier_files(folder: Path) -> EarlierFiles:
-    """From all journals of a folder that nobody is writing any more."""
-    return replay_files(entry for path in find_journals(folder, "*.jsonl") for entry in read_journal(path))
-
-
-def replay_files(entries: Iterable[Entry]) -> EarlierFiles:
-    """What journals say of files, in the order in which they were written."""
+    """From all journals of a folder that nobody is writing any more, in the order in which they were written."""
     state = _Replay()
-    for entry in entries:
+    for entry in (entry for path in find_journals(folder, "*.jsonl") for entry in read_journal(path)):
         # A line of a newer version, or one edited by hand, must not stand in the way of the others.
         with suppress(KeyError, TypeError, ValueError):
             state.take(entry)
@@ -94,11 +89,11 @@ class _Replay:
             case "intent" if fields.get("kind") == Kind.FILE.value:
                 self.begun[key] = str(fields.get("label"))
             case "created" if fields.get("kind") == Kind.FILE.value:
-                self.live[FileId(fields["id"])] = self.begun.pop(key, "")
+                self.live[FileId(str(fields["id"]))] = self.begun.pop(key, "")
             case "refused" | "named":
                 self.begun.pop(key, None)
             case "deleted":
-                self.live.pop(FileId(fields.get("id", "")), None)
+                self.live.pop(FileId(str(fields.get("id", ""))), None)
             case "settled":
                 self.settled |= set(fields.get("files", ()))
             case "released":

@@ -43,11 +43,12 @@ class OnDrift(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How far a sync may go. `only` restricts it to one address."""
+    """How far a sync may go. `only` restricts it to one address; `option` is where, in commands that it tells."""
 
     on_drift: OnDrift = OnDrift.BLOCK
     prunes: bool = False
     only: Address | None = None
+    option: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +156,7 @@ def plan_unit(
     if assistant is None:
         return replace(unit, assistant_change=_plan_creation(desired))
     change = _plan_assistant(unit, assistant)
-    change = _respect_drift(change, (policy or Policy()).on_drift)
+    change = _respect_drift(change, policy or Policy())
     stale = change.action is Action.IN_SYNC and assistant.metadata.get(tags.SPEC) != write_imprint(
         desired.imprint(unit.search_store_ids, assistant.code_file_ids)
     )
@@ -270,15 +271,17 @@ def _plan_assistant(unit: Unit, assistant: RemoteAssistant) -> Change:
     )
 
 
-def _respect_drift(change: Change, on_drift: OnDrift) -> Change:
+def _respect_drift(change: Change, policy: Policy) -> Change:
+    on_drift = policy.on_drift
     moved = [one for one in change.fields if one.origin is not Origin.LOCAL]
     if not moved or on_drift is OnDrift.OVERWRITE:
         return change
     names = ", ".join(f"{one.field} ({one.origin.value})" for one in moved)
     if on_drift is OnDrift.IGNORE:
         return replace(change, action=Action.LEAVE, reason=f"changed remotely since the last sync: {names}")
+    pull = f"runner pull{policy.option} {change.address}"
     reason = (
-        f"changed remotely since the last sync: {names}; `runner pull {change.address}` takes that into the file, "
+        f"changed remotely since the last sync: {names}; `{pull}` takes that into the file, "
         "--on-drift overwrite puts the file's values back, --on-drift ignore leaves it alone"
     )
     return replace(change, action=Action.BLOCKED, reason=reason)

@@ -26,7 +26,7 @@ from runner.domain.conversation import Citation, Ending, FileId, Run, RunId, Run
 from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Questions
 from runner.domain.report import Finding, Outcome, TurnResult
 from runner.domain.scenario import Expectation, Scenario
-from runner.errors import CheckBroken, Location, RemoteError
+from runner.errors import CheckBroken, ConfigError, Location, RemoteError
 from runner.execution import apart
 from runner.execution.judging import judge_exchange
 from runner.plugins import load_plugin, plugin_names
@@ -422,3 +422,75 @@ def test_no_answer_keeps_it_busy_whichever_way_is_chosen(name: str) -> None:
                 with at_most_cpu_s(0.8):
                     verdict = part.judge(run(text[:25_000], steps=steps))
                 assert all(len(text) <= 500 for text in (verdict.expected, verdict.found, verdict.reason))
+
+
+CANNOT_FAIL: dict[str, list[str]] = {
+    "length": ["{min: 0}", "{min: 1, of: characters}"],
+    "steps": ["{min: 0}"],
+    "tokens": ["{min: 0}"],
+    "cost": ["{min: 0}"],
+    "latency_s": ["{min: 0}"],
+    "tool_called": ["{tool: file_search, times: {min: 0}}"],
+    "produces": ["{name: a.csv, min_bytes: 0}"],
+    "contains": ["''", "' '", "[]", "[a, '']"],
+    "not_contains": ["''", "[]"],
+    "starts_with": ["''", "' '"],
+    "equals": ["''"],
+    "one_of": ["[a]", "{values: [a, ''], inside: true}"],
+    "matches": ["'a*'", "'.*'", "''"],
+    "similar": ["{value: a, threshold: 0}", "''"],
+    "numbers": ["[]"],
+    "number": ["{}", "''"],
+    "date": ["{value: 2026-03-04, tolerance_days: 3650}"],
+    "json_schema": ["{}", "{title: Any}", "{schema: {description: Any}}"],
+    "json_path": ["''", "{path: $.a, expect: []}", "{path: $.a, expect: {length: {min: 0}}}"],
+    "tool_calls": ["[]", "{calls: [], mode: subset}"],
+    "any_of": ["[]", "[contains: a, length: {min: 0}]"],
+    "all_of": ["[]"],
+    "not": ["[]"],
+    "when": ["{api: responses, expect: []}", "{expect: {contains: a}}", "{api: responses, expect: {steps: {min: 0}}}"],
+    "score": ["{threshold: 0, of: [expect: {contains: a}]}", "{threshold: 1, of: []}"],
+    "judge": [
+        "{criteria: Is it?, fails_at: 0, undecided: pass}",
+        "[{ask: Is it?, choices: [a, b], accept: [a, b]}]",
+        "[{ask: Is it?, levels: [a, b], at_least: a}]",
+        "[]",
+    ],
+    "factual": ["{reference: It is., fails_at: 0, undecided: pass}"],
+    "goal": ["{goal: It is., fails_at: 0, undecided: pass}"],
+    "python": ["{call: checks/own.py:holds, threshold: 0}"],
+    "searched": ["{}"],
+    "cites": ["''"],
+    "not_cites": ["''"],
+    "tool_not_called": ["''"],
+    "refuses": ["{words: ''}", "{words: []}"],
+    "code_ran": ["{code: ''}", "{printed: []}"],
+    "language": ["''"],
+    "status": ["''"],
+    "json": [],
+}
+"""Of each check what no answer could fail."""
+
+
+def test_of_every_check_it_is_known_what_can_not_fail() -> None:
+    assert {name.rstrip("_") for name in NAMES} == set(CANNOT_FAIL)
+
+
+def test_a_check_that_can_not_fail_is_refused(tmp_path: Path) -> None:
+    """All in one file: each line of it has to have a mistake."""
+    written = [(name, value) for name, values in CANNOT_FAIL.items() for value in values]
+    lines = [f"      - {name}: {value}" for name, value in written]
+    project = tmp_path / "assistants.yaml"
+    project.write_text(PROJECT, encoding="utf-8")
+    for name in ("receipt.pdf", "prices.csv", "terms.md"):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "own.py").write_text("def holds(turn): return True\n", encoding="utf-8")
+    head = ["assistant: guide", "turns:", "  - ask: Hi", "    expect:"]
+    (tmp_path / "one.yaml").write_text("\n".join([*head, *lines]), encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(file=None, scenario_paths=("one.yaml",), cwd=tmp_path, environment={})
+
+    told = {problem.line for problem in caught.value.problems}
+    assert [one for at, one in enumerate(written, start=len(head) + 1) if at not in told] == []

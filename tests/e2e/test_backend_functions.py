@@ -131,7 +131,7 @@ async def test_functions_that_hang_are_given_up_at_the_deadline(talk):
 
     async with talk(playing(wire.waiting(*RATES))) as (backend, server, _):
         run = await backend.ask(question(hang, deadline_s=0.3))
-    assert (run.status, run.error) == (RunStatus.FAILED, "rate did not answer within 0 s")
+    assert (run.status, run.error) == (RunStatus.FAILED, "rate did not answer within 0.3 s")
     assert "POST /threads/thread_1/runs/run_1/cancel" in server.calls
 
 

@@ -83,7 +83,7 @@ def test_it_shows_agreement_with_its_interval_bounds_and_disagreements(tmp_path:
     assert "5 answers, judged by people (4 right, 1 wrong) and by the judge" in done.out
     agrees = "agrees on 3 of 4 (75%, true rate 30% to 95%, kappa 0.50), 1 undecided"
     assert f"between 0.35 and 0.65: {agrees}" in done.out
-    assert "no `passes_at` gives 95%: from no probability do so many of at least 10 answers agree" in done.out
+    assert "no `passes_at` gives 95%: wherever it is set, people and the judge agree on fewer" in done.out
     assert "judge: 5 requests · " in done.out
     assert "disagreements to read: 1" in done.out
     assert "judged.jsonl:4: people say right, judge 0.05: Refund? - Certainly." in done.out
@@ -100,7 +100,7 @@ def test_bounds_are_those_that_many_answers_give(tmp_path: Path) -> None:
         "between 0.05 and 0.95: agrees on 20 of 20 (100%, true rate 84% to 100%, kappa 1.00), 0 undecided" in both.out
     )
     assert "for 95%: `passes_at: 0.95`" in one.out
-    assert "no `fails_at` gives 95%: up to no probability" in one.out
+    assert "no `fails_at` gives 95%: wherever it is set, people and the judge agree on fewer of the answers" in one.out
     assert "no kappa" in one.out
 
 

@@ -16,7 +16,7 @@ from odd_packages import forget_plugins, odd_package
 from verbs import Done, run_verb
 
 from runner.checks import _packages
-from runner.execution import apart, judging
+from runner.execution import apart, judging, player
 
 PROJECT = """version: 1
 namespace: tests-000001
@@ -221,6 +221,26 @@ def test_code_of_the_project_that_takes_long_leaves_its_place_to_others(
     ended = re.findall(r"^(?:PASSED|ERRORED) +(bad \d|quick)\b", done.out, re.MULTILINE)
     assert ended[0] == "quick", done.out
     assert len(set(ended)) == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("repeat", ["", ", repeat: 2"])
+def test_scenarios_whose_checks_take_long_leave_their_places_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeat: str
+) -> None:
+    monkeypatch.setattr(player, "ASIDE_S", 0.1)
+    bad = {f"bad {number}": f"python: {{call: policy.py:sleep, timeout: 2.0{number}}}" for number in range(1, 5)}
+    good = {f"good {number}": "contains: '39.25'" for number in range(1, 9)}
+    play(tmp_path, {**bad, **good})
+    path = tmp_path / "scenarios" / "all.yaml"
+    path.write_text(path.read_text("utf-8").replace("assistant: guide", f"assistant: guide{repeat}"), "utf-8")
+
+    done = run_verb("play", "--jobs", "2", cwd=tmp_path, environment={})
+
+    ended = dict.fromkeys(re.findall(r"^(?:PASSED|ERRORED) +(bad \d|good \d)\b", done.out, re.MULTILINE))
+    assert set(list(ended)[:8]) == set(good), done.out
+    assert len(ended) == 12
+    assert done.code == 3
 
 
 @pytest.mark.slow

@@ -244,7 +244,8 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     run_gitlab(job, **request, KEYS="2")
     assert job.calls()[-1].startswith("runner play --target openai --replay recordings --report")
     for given in ({"OPENAI_API_KEY": "sk-1", "REACHES": "2"}, {"TARGET": "script"}):
-        run_gitlab(job, **request, **given)
+        alone = run_gitlab(job, **request, **given)
+        assert "compared with nothing" in alone.stdout
         assert job.calls()[-1].startswith(f"runner play --target {given.get('TARGET', 'openai')} --report")
 
 

@@ -48,7 +48,7 @@ def test_a_regression_closes_the_gate_and_chance_does_not(project: Project) -> N
     assert project.run("compare", "old.json", "new.json").code == 0
     first, _, summary, cure = open_.out.splitlines()
     assert first.startswith("broken times2 1/1 → 0/1 · inconclusive: 3 more repeats would decide")
-    assert summary.startswith("2 broken; all together: inconclusive: 2 more repeats would decide (p = 0.25")
+    assert summary.startswith("2 broken; all together: inconclusive (p = 0.25"), "one number alone"
     paths = "scenarios/times2.yaml::times2 scenarios/times3.yaml::times3"
     assert cure == f"to decide: runner play {paths} --repeat 4 --every-repeat, before the change and after it"
     assert project.run("compare", "old.json", "new.json", "--fail-on", "any").code == 1
@@ -110,6 +110,8 @@ def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
     (project.folder / "cut.json").write_text(json.dumps(cut | {"signal": 2, "planned": 9}))
     note = "the new play did not come to its end (it was interrupted by signal 2): 7 of 9 are missing"
     assert f"note: {note}\n" in project.run("compare", "old.json", "cut.json").out
+    open_ = project.run("compare", "new.json", "cut.json", "--fail-on", "regression")
+    assert (open_.code, "the new play has no result of 7 scenarios" in open_.err) == (3, True)
     assert json.loads(project.run("compare", "old.json", "cut.json", "--format", "json").out)["notes"] == [note]
     assert "7 of 9 are missing" in project.run("compare", "old.json", "cut.json", "--format", "markdown").out
 
@@ -165,6 +167,77 @@ def test_the_project_s_file_can_name_the_baseline_which_need_not_be_there_yet(pr
     )
 
 
+def test_a_baseline_that_is_not_there_yet_is_told_wherever_a_comparison_would_be(project: Project) -> None:
+    file = project.folder / "assistants.yaml"
+    line = file.read_text().count("\n") + 1
+    (project.folder / "reports").mkdir()
+    file.write_text(file.read_text() + "baseline: reports/basline.json\n")
+    write(project, 2, right=True)
+    summary = project.folder / "summary.md"
+    on_ci = {**project.environment, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    first = replace(project, environment=on_ci).run("play", "--report", "json=reports/baseline.json")
+    told = (
+        f"no baseline yet: reports/basline.json isn't there (assistants.yaml:{line}:11); nothing was compared; "
+        "`runner play --report json=reports/basline.json` makes one"
+    )
+    assert (first.code, first.out.splitlines()[-1]) == (0, told)
+    assert "no baseline yet" in summary.read_text()
+    assert project.run("play").out.splitlines()[-1] == f"{told}; did you mean 'reports/baseline.json'?"
+    note = f"{told.replace('nothing was compared; ', '')}; did you mean 'reports/baseline.json'?"
+    assert project.run("validate").out.splitlines()[-1] == f"note: {note}"
+    made = project.run("play", "--report", "json=reports/basline.json")
+    assert made.out.splitlines()[-1].count("nothing was compared; this play makes it") == 1
+    assert project.run("validate").out.splitlines()[-1].endswith(": valid")
+
+
+def test_what_has_no_verdict_any_more_closes_the_gate_of_a_play_too(project: Project) -> None:
+    for number in (2, 3):
+        write(project, number, right=True)
+    project.run("play", "--report", "json=old.json")
+    path = project.folder / "scenarios" / "times2.yaml"
+    path.write_text("skip: later\n" + path.read_text())
+    done = project.run("play", "--baseline", "old.json", "--report", "json=new.json")
+    assert (done.code, "unjudged times2 1/1 → skipped (later) · not compared" in done.out) == (3, True), done.out
+    assert done.out.splitlines()[-1].endswith("ruled out: times2 passed, and is skipped now: later")
+    assert project.run("compare", "old.json", "new.json", "--fail-on", "regression").code == 3
+    project.write_scenario("assistant: guide\nturns: [{ask: Who are you?, expect: [contains: x]}]", name="times2")
+    declined = project.run("play", "--allow-declines", "--baseline", "old.json")
+    assert (declined.code, "times2 passed, and was declined now, which is skipped" in declined.out) == (3, True)
+
+
+def test_what_a_selection_would_have_played_is_gone_and_what_it_leaves_out_is_not(project: Project) -> None:
+    for number in (2, 3, 4):
+        write(project, number, right=True, golden=number == 2)
+    project.run("play", "--report", "json=old.json")
+    for number in (2, 3):
+        (project.folder / "scenarios" / f"times{number}.yaml").unlink()
+    whole = project.run("play", "scenarios", "--baseline", "old.json")
+    assert (whole.code, "golden scenario times2 is gone" in whole.out) == (1, True)
+    assert "gone times3 was 1/1" in whole.out
+    part = project.run("play", "-k", "times4", "--baseline", "old.json")
+    assert (part.code, "1 of 1 the same" in part.out) == (0, True)
+    path = project.folder / "scenarios" / "times4.yaml"
+    path.write_text("tags: [slow]\n" + path.read_text())
+    write(project, 5, right=True)
+    retagged = project.run("play", "-m", "not slow", "-k", "4 or 5", "--baseline", "old.json")
+    assert "note: still there, but chosen no more, since the tags are others: times4" in retagged.out
+
+
+def test_a_kept_play_and_a_report_know_which_selection_they_are(project: Project) -> None:
+    for number in (2, 3):
+        write(project, number, right=True, golden=True)
+    project.run("play", "--report", "json=old.json")
+    project.run("play", "-k", "times2", "--report", "json=new.json")
+    for new in ("latest", "new.json"):
+        done = project.run("compare", "old.json", new, "--fail-on", "regression")
+        assert (done.code, "note: the new play is a selection (-k times2)" in done.out) == (0, True), done.out
+        assert "not compared: 1 scenario of the old play, which the new was not to play" in done.out
+    (project.folder / "scenarios" / "times2.yaml").unlink()
+    project.run("play", "-k", "times", "--report", "json=new.json")
+    done = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert (done.code, "golden scenario times2 is gone" in done.out) == (1, True), done.out
+
+
 def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
     play_twice(project, range(2, 3))
     for command in ("init -q", "add -f old.json", "-c user.name=t -c user.email=t@t commit -qm kept"):
@@ -174,11 +247,23 @@ def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
     assert (done.code, done.out.startswith("broken times2")) == (0, True)
     missing = project.run("compare", "HEAD:other.json", "new.json")
     assert (missing.code, "HEAD:other.json" in missing.err) == (2, True)
+    file = project.folder / "assistants.yaml"
+    text = file.read_text()
+    file.write_text(text + "baseline: HEAD:odl.json\n")
+    note = project.run("validate").out.splitlines()[-1]
+    assert note.startswith("note: no baseline yet: HEAD:odl.json isn't there (assistants.yaml:")
+    assert note.endswith("did you mean 'HEAD:old.json'?")
+    file.write_text(text + "baseline: HEAD:old.json\n")
+    below = replace(project, folder=project.folder / "scenarios").run("validate")
+    assert (below.code, "no baseline yet" in below.out) == (0, False), "it is named from the project's root"
+    file.write_text(text + "baseline: mian:old.json\n")
+    assert project.run("play").code == 2
 
 
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [
+        ("asistants.yaml", 2, "there is no file asistants.yaml, but there is assistants.yaml; `runner play"),
         ("gone.json", 2, "there is no file gone.json"),
         ("city.md", 2, "city.md is no JSON report of runner"),
         ("20200101T000000Z-000000", 5, "no play is kept under .runner/plays, and there is no file"),

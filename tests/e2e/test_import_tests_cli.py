@@ -822,3 +822,22 @@ def test_evals_whose_numbers_can_not_be_read_are_refused(tmp_path: Path) -> None
     done = run(tmp_path, "import", "eval.json")
 
     assert (done.code, "this is not JSON that can be read" in done.err) == (2, True)
+
+
+def test_a_field_of_a_list_that_is_no_place_in_it_is_nothing(tmp_path: Path) -> None:
+    evaluation = {
+        "object": "eval",
+        "testing_criteria": [
+            {
+                "type": "string_check",
+                "operation": "eq",
+                "input": "{{ sample.output_text }}",
+                "reference": "{{ item.a.² }}",
+            }
+        ],
+    }
+    results = {"run_id": "r", "item": {"question": "Which?", "a": ["x"]}}
+    (tmp_path / "eval.json").write_text(json.dumps(evaluation), encoding="utf-8")
+    (tmp_path / "rows.json").write_text(json.dumps([results]), encoding="utf-8")
+
+    assert run(tmp_path, "import", "eval.json", "rows.json").code == 0

@@ -131,13 +131,15 @@ def test_what_is_judged_can_be_judged_again_and_other_files_can_be_named(played:
     assert "'bill' is in none of today's files" in second.out
 
 
-def test_what_was_judged_again_can_not_go_on_as_a_play(played: Path) -> None:
+def test_what_was_judged_again_can_not_go_on_and_hides_no_play_that_can(played: Path) -> None:
     run(played, "judge", "latest")
 
-    done = run(played, "play", "--resume")
-
-    assert done.code == 2
-    assert "can't go on" in done.err
+    anew, asked = json.loads(run(played, "plays", "--json").out)
+    assert (anew["state"], anew["judged"], asked["state"]) == ("judged anew", asked["id"], "complete")
+    assert f"judged anew from {asked['id']}" in run(played, "plays").out
+    refused = run(played, "play", "--resume", anew["id"])
+    assert (refused.code, f"`--resume {asked['id']}`" in refused.err) == (2, True)
+    assert f"play {asked['id']} of " in run(played, "play", "--resume").out
 
 
 def test_a_play_that_is_not_there_is_a_mistake(played: Path) -> None:

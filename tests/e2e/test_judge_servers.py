@@ -302,7 +302,7 @@ async def test_a_local_judge_is_asked_no_more_at_once_than_it_has_slots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the last would wait for the others on its own time, and that would be up."""
-    monkeypatch.setattr("runner.backends.responses.judging.DEADLINE_S", 2.6)
+    monkeypatch.setattr("runner.backends.responses.model_judge.DEADLINE_S", 2.6)
     cases = "".join(
         f"  - {{name: s{number}, assistant: guide, turns: [{{ask: Refund {number}, expect: [judge: Is it polite]}}]}}\n"
         for number in range(4)

@@ -84,6 +84,7 @@ def check(turn):
         ("[True]", "policy.py:check", 3, "it returned [true]: neither a boolean"),
         ("{'holds': True, 'raeson': 'x'}", "policy.py:check", 3, "neither a boolean"),
         ("{'holds': 1}", "policy.py:check", 3, "neither a boolean"),
+        ("{'holds': True, 'score': 0.1}", "{call: policy.py:check, threshold: 0.5}", 3, "below the threshold 0.5"),
         ("{'holds': True, 'score': 'high'}", "policy.py:check", 3, "the score high is not between 0 and 1"),
         ("{'score': True}", "{call: policy.py:check, threshold: 0.8}", 3, "the score True is not between 0 and 1"),
         (

@@ -75,7 +75,7 @@ async def test_s3_a_function_that_hangs_ends_the_turn_at_its_deadline(talk):
 
     async with talk(Keeper(wire.response(wire.call()))) as (backend, server, _):
         run = await backend.ask(wire.question(answer=hang, deadline_s=0.3))
-        assert (run.status, run.error) == (RunStatus.FAILED, "rate did not answer within 0 s")
+        assert (run.status, run.error) == (RunStatus.FAILED, "rate did not answer within 0.3 s")
         assert server.calls == ["POST /responses"]
 
 

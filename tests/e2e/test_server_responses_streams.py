@@ -200,7 +200,7 @@ async def test_a_response_that_is_deleted_under_its_reader_ends_the_stream(tmp_p
 async def test_a_response_that_another_server_deletes_ends_the_stream_with_an_error(tmp_path: Path) -> None:
     lifetimes = Lifetimes(lease_s=0.3)
     async with (
-        serve_in_sight(tmp_path, Speaker("It is ", "39.25"), lifetimes=lifetimes) as (_, client),
+        serve_in_sight(tmp_path, Speaker("It is ", "39.25"), lifetimes=lifetimes) as (engine, client),
         serve_in_sight(tmp_path, Actor(Answer(text="?")), lifetimes=lifetimes) as (_, other),
     ):
         made = await client.responses.create(model=MODEL, input="Hello", background=True)
@@ -208,8 +208,11 @@ async def test_a_response_that_another_server_deletes_ends_the_stream_with_an_er
         await asyncio.sleep(0.1)
         await other.responses.delete(made.id)
         last = (await reading)[-1]
+        await asyncio.sleep(lifetimes.lease_s)
+        at_work, listened_to = engine.workers.object_ids, tuple(engine.feed._listeners)
 
     assert (last["type"], last["message"]) == ("error", "The response was deleted.")
+    assert (at_work, listened_to) == ((), ())
 
 
 async def test_a_recording_goes_with_its_response(tmp_path: Path) -> None:

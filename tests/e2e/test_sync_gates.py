@@ -168,12 +168,16 @@ def test_what_the_api_does_not_take_is_found_before_the_first_call(project: Proj
 
 
 def test_destroy_asks_for_the_namespace_and_takes_the_files_along(project: Project) -> None:
+    path = project.root / "assistants.yaml"
+    path.write_text(path.read_text() + "targets: {twin: {api: assistants, server: embedded}}\n")
     project.run("sync")
+    project.run("sync", "-t", "twin")
     asked, wrong = project.run("destroy"), project.run("destroy", "--confirm", "gates-2")
     gone = project.run("destroy", "--confirm", "gates-1")
     assert (asked.code, wrong.code, gone.code) == (4, 2, 0)
     assert "1 assistant and 1 vector store of the namespace 'gates-1'" in asked.err
     assert "runner destroy --confirm gates-1" in asked.err
+    assert re.search(r"note: target 'twin' uses the vector store vs_\w+ of 'guide', too", asked.out)
     assert "'gates-2', and the file's namespace is 'gates-1'" in wrong.err
     assert "('city.md') was of no use any more and was deleted" in gone.out
     assert "0 objects of sync" in project.run("list").out

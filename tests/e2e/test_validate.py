@@ -72,7 +72,7 @@ def test_mistakes_in_what_targets_name_are_told_whether_or_not_the_target_is_cho
         "moves.yaml:2:29: no assistant has the function 'rates'",
     )
     assert run("play", "-t", "script", "-k", "Greeting", cwd=project) == done, "nothing was sent"
-    moves.write_text("otherwise: offline\nscripts: [{question: any, moves: [{say: x}]}]\n")
+    moves.write_text("otherwise: offline\nscripts: [{question: {contains: a}, moves: [{say: x}]}]\n")
     assert run("validate", cwd=project).code == 0
     assert not (project / ".runner").exists()
 
@@ -300,3 +300,24 @@ def test_the_words_of_another_tool_lead_to_ours(project, arguments, words):
 def test_an_option_of_another_verb_is_not_explained_by_those_for_playing(project):
     assert "No such option" in run("sync", "--filter=x", cwd=project).err
     assert "-k TEXT" not in run("sync", "--filter=x", cwd=project).err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"hello", "'faulty.pdf' is no PDF: it doesn't begin with %PDF-"),
+        (b"%PDF-1.7\n1 0 obj", "'faulty.pdf' is no whole PDF: its end is missing"),
+        (b"%PDF-1.7\ntrailer << /Encrypt 9 0 R >>\nstartxref\n9\n%%EOF", "'faulty.pdf' is encrypted: where it needs"),
+        (b"%PDF-1.7\ntrailer << >>\nstartxref\n9\n%%EOF\n", ""),
+    ],
+)
+def test_a_pdf_that_no_target_can_read_is_noted(tmp_path, content, words):
+    (tmp_path / "faulty.pdf").write_bytes(content)
+    (tmp_path / "assistants.yaml").write_text(
+        "version: 1\nnamespace: demo\nassistants: {guide: {model: m, tools: [file_search], files: [faulty.pdf]}}\n"
+    )
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "a.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: Hi}]\n")
+    done = run("validate", cwd=tmp_path)
+    notes = [line for line in done.out.splitlines() if line.startswith("note: ")]
+    assert (done.code, len(notes), words in "".join(notes)) == (0, bool(words), True)

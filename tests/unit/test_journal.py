@@ -1,12 +1,20 @@
-"""A journal on a disk that takes no more: what is done goes on, and nothing new is begun."""
+"""A journal on a disk that takes no more: what is done goes on, and nothing new is begun. One edited by hand."""
 
+from __future__ import annotations
+
+import json
 from pathlib import Path
 
 import pytest
+from backend_talk import hurry
+from wire_server import refusal, wire_server
 
+from runner.backends import Endpoint
+from runner.backends.agents.backend import open_backend
 from runner.domain.plan import Kind
 from runner.errors import WriteFailed
 from runner.journal import Journal, forget_plays
+from runner.sync import remove_live
 
 FULL = Path("/dev/full")
 
@@ -46,3 +54,20 @@ def test_what_has_no_results_as_pytest_s_have_none_pushes_out_no_play(tmp_path: 
     forget_plays(tmp_path, keep=2)
 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["2-play", "3-play", "7-pytest", "8-pytest"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"entry": "created", "kind": "file", "id": 5},
+        {"entry": "created", "kind": "file", "id": [5]},
+        {"entry": "intent", "number": 1, "kind": "thread", "label": "x", "tags": ["runner.play"]},
+    ],
+)
+async def test_a_line_that_was_edited_by_hand_stands_in_nobody_s_way(tmp_path: Path, line: dict[str, object]) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    async with wire_server(lambda _seen: refusal(404, "No such File object.")) as server:
+        with Journal.reopen(path) as journal:
+            async with open_backend(Endpoint(base_url=server.url, key="k"), journal, sleep=hurry) as backend:
+                await remove_live(backend, journal, sleep=hurry)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from cpu_time import at_most_cpu_s
 
-from runner.json_schema import CannotTell, check_schema, find_looseness, find_mismatch, tell_mismatch
+from runner.json_schema import CannotTell, check_schema, find_looseness, find_mismatch, find_misspelt, tell_mismatch
 
 RATE = {
     "type": "object",
@@ -134,3 +134,43 @@ def test_formats_whole_numbers_and_unique_items_are_looked_at(schema: object, va
 def test_no_schema_and_no_value_keep_it_busy(schema: object, value: object):
     with at_most_cpu_s(3), suppress(CannotTell):
         tell_mismatch(value, schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "place", "words"),
+    [
+        ({"requird": ["a"]}, ("requird",), "did you mean 'required'?"),
+        ({"items": {"additionalproperties": False}}, ("items", "additionalproperties"), "'additionalProperties'"),
+        ({"anyOf": [{}, {"regex": "^z"}]}, ("anyOf", 1, "regex"), "did you mean 'pattern'?"),
+        ({"$defs": {"a": {"max": 3}}}, ("$defs", "a", "max"), "did you mean 'maximum'?"),
+        ({"dependencies": {"a": ["b"]}}, ("dependencies",), "did you mean 'dependentRequired'?"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "prefixItems": []}, ("prefixItems",), ""),
+        ({"format": "date_time"}, ("format",), "did you mean 'date-time'?"),
+        ({"properties": {"a": {"format": "hostname"}}}, ("properties", "a", "format"), "write a `pattern`"),
+    ],
+)
+def test_a_word_of_a_schema_that_says_nothing_is_found_where_it_stands(schema, place, words):
+    (found,) = find_misspelt(schema, asserts=True)
+
+    assert (found.place, words in found.hint) == (place, True)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"requird": {"type": "string"}, "format": {"const": {"requird": 1}}}, "required": ["requird"]},
+        {"enum": [{"max": 1}], "default": {"max": 1}, "examples": [{"format": "phone"}]},
+        {"x-order": 1, "nullable": True, "example": 3, "definitions": {"a": {}}, "$ref": "#/definitions/a"},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "dependencies": {"a": ["b"]}, "items": [{}]},
+    ],
+)
+def test_names_and_data_in_a_schema_are_no_keywords(schema):
+    assert list(find_misspelt(schema, asserts=True)) == []
+
+
+def test_a_schema_is_of_the_dialect_that_it_names():
+    draft_7 = {"$schema": "http://json-schema.org/draft-07/schema#", "dependencies": {"a": ["b"]}}
+
+    assert "dependency" in find_mismatch({"a": 1}, draft_7)
+    with pytest.raises(ValueError, match="dialect"):
+        check_schema({"$schema": "https://example.org/mine"})

@@ -14,7 +14,6 @@ from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait
 from runner.backends.agents.wire import (
     COMPLETED,
     Item,
-    WireCall,
     WireMessage,
     WireOutput,
     WireSession,
@@ -25,6 +24,7 @@ from runner.backends.agents.wire import (
     read_turn,
     result_event,
 )
+from runner.did_you_mean import seconds
 from runner.domain.conversation import (
     FunctionAnswer,
     FunctionCall,
@@ -143,11 +143,11 @@ class Turn:
         for item in items:
             if isinstance(item, Step):
                 yield item
-            elif isinstance(item, WireCall):
-                yield self._step_of(item, told.get(item.call.id))
+            elif isinstance(item, FunctionCall):
+                yield self._step_of(item, told.get(item.id))
 
-    def _step_of(self, item: WireCall, told: WireOutput | None) -> Step:
-        call, answer = item.call, self._answers.get(item.call.id)
+    def _step_of(self, call: FunctionCall, told: WireOutput | None) -> Step:
+        answer = self._answers.get(call.id)
         if answer is None and told is not None:
             answer = FunctionAnswer(output=told.output, is_error=told.is_error)
         return answered_step(call, answer)
@@ -216,7 +216,7 @@ class Turn:
             async with asyncio.timeout(self._deadline.left_s()):
                 answers = await asyncio.gather(*(self._question.answer(call) for _, call in calls))
         except TimeoutError:
-            return f"{names} did not answer within {self._question.deadline_s:.0f} s"
+            return f"{names} did not answer within {seconds(self._question.deadline_s)}"
         for (turn_id, call), answer in zip(calls, answers, strict=True):
             self._answers[call.id] = answer
             await self._send_result(session, turn_id, call, answer)

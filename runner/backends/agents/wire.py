@@ -89,14 +89,6 @@ class WireMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WireCall:
-    """A function's call among the items, and what is known of its end there."""
-
-    call: FunctionCall
-    completed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WireOutput:
     """What a function's call was told."""
 
@@ -105,7 +97,7 @@ class WireOutput:
     is_error: bool
 
 
-Item = WireMessage | WireCall | WireOutput | Step
+Item = WireMessage | FunctionCall | WireOutput | Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +328,7 @@ def _read_mcp(body: Json) -> Step:
 _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
     {
         "message": _read_message,
-        "function_call": lambda body: WireCall(call=_read_call(body), completed=is_completed(body)),
+        "function_call": _read_call,
         "function_call_output": _read_output,
         "command_execution": _read_command,
         "web_search_call": _read_web_search,

@@ -33,6 +33,7 @@ from runner.backends.assistants.wire import (
     run_settings,
     thread_resources,
 )
+from runner.did_you_mean import seconds
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
@@ -262,7 +263,7 @@ class Follower:
                 async with asyncio.timeout(deadline.left_s()):
                     answers |= await _answer(question, [call for call in run.calls if call.id not in answers])
             except TimeoutError:
-                error = f"{names} did not answer within {question.deadline_s:.0f} s"
+                error = f"{names} did not answer within {seconds(question.deadline_s)}"
                 return await self._stop(run, answers, error)
             reply = await self._submit(run, answers)
         raise AssertionError("the last round returns")

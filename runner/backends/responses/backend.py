@@ -18,7 +18,7 @@ from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, 
 from runner.backends._waiting import Clock, Sleep
 from runner.backends.responses import CAPABILITIES, REPLAY_CAPABILITIES
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
-from runner.backends.responses.judging import Judge
+from runner.backends.responses.model_judge import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
 from runner.backends.responses.wire import Produced, Round, WireResponse, build_run, produced_in, read_response
 from runner.domain.assistant import History, JudgeChoice, Price, ToolName

@@ -38,6 +38,7 @@ from runner.backends.responses.wire import (
     read_this_response,
     text_of,
 )
+from runner.did_you_mean import seconds
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, UnclearOutcome
@@ -303,7 +304,7 @@ class Turn:
             async with asyncio.timeout(self._deadline.left_s()):
                 answers = await asyncio.gather(*(answer(call) for call in calls))
         except TimeoutError:
-            return _fail(one, f"{names} did not answer within {self._question.deadline_s:.0f} s", None)
+            return _fail(one, f"{names} did not answer within {seconds(self._question.deadline_s)}", None)
         return replace(one, answers=tuple[FunctionAnswer, ...](answers))
 
     async def _respond(self, items: Sequence[Body]) -> Round:

@@ -135,7 +135,7 @@ def _copy(engine: Engine, container_id: str, file_id: str) -> ContainerFileRecor
     upload = need(engine, FileRecord, file_id)
     own_id = engine.new_id(IdKind.CONTAINER_FILE)
     name = find_free_name(engine, container_id, upload.filename, own_id)
-    file = replace(_new_file(engine, container_id, upload, own_id, name), origin_id=file_id)
+    file = replace(new_file(engine, container_id, upload, own_id, name), origin_id=file_id)
     engine.store.insert(file)
     return file
 
@@ -155,7 +155,7 @@ def keep_uploaded(engine: Engine, container_id: str, arrival: Arrival, filename:
             container = use_container(engine, container_id)
             file_id = engine.new_id(IdKind.CONTAINER_FILE)
             name = find_free_name(engine, container.id, filename, file_id)
-            return _insert(engine, arrival, _new_file(engine, container.id, arrival, file_id, name))
+            return _insert(engine, arrival, new_file(engine, container.id, arrival, file_id, name))
     finally:
         arrival.discard()
 
@@ -169,7 +169,7 @@ def keep_written(engine: Engine, container_id: str, arrival: Arrival, name: str)
                 return None
             old = _find_by_name(engine, container_id, name)
             if old is None:
-                new = _new_file(engine, container_id, arrival, engine.new_id(IdKind.CONTAINER_FILE), name)
+                new = new_file(engine, container_id, arrival, engine.new_id(IdKind.CONTAINER_FILE), name)
                 return _insert(engine, arrival, replace(new, is_written=True))
             file = replace(old, size_bytes=arrival.size_bytes, sha256=arrival.sha256, is_written=True)
             engine.blobs.keep(arrival)
@@ -192,7 +192,7 @@ def _find_by_name(engine: Engine, container_id: str, name: str) -> ContainerFile
     return next(iter(engine.store.children(ContainerFileRecord, container_id, {"name": name})), None)
 
 
-def _new_file(
+def new_file(
     engine: Engine, container_id: str, content: Arrival | FileRecord, file_id: str, name: str
 ) -> ContainerFileRecord:
     return ContainerFileRecord(

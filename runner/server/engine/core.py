@@ -19,6 +19,7 @@ from runner.errors import WriteFailed
 from runner.server.engine.search import Index
 from runner.server.engine.state.file_storage import Blobs, ContainerRecord
 from runner.server.engine.state.records import (
+    IdKind,
     MessageRecord,
     NewId,
     Record,
@@ -101,11 +102,11 @@ class FileSettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionGone:
-    """A session was deleted: told to those who listen to its thread."""
+class Gone:
+    """A session, or a run at work, was deleted: told to those who listen to the session's thread, or to the run."""
 
 
-Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew | FileSettled | SessionGone
+Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew | FileSettled | Gone
 Listener = Callable[[Event], None]
 
 
@@ -309,7 +310,7 @@ def _prepare(state: Path) -> Path:
 
 
 async def _keep_leases(engine: Engine) -> None:
-    """Show that this process is alive, forget what is gone, and stop what another process asked to cancel."""
+    """Show that this process is alive, forget what is gone, and stop what another process cancelled or deleted."""
     while True:
         await asyncio.sleep(engine.lifetimes.renewal_s)
         # The database may be busy for too long, its disk full, an object damaged: the next round tries again.
@@ -319,6 +320,8 @@ async def _keep_leases(engine: Engine) -> None:
                 run = engine.store.find(RunRecord, object_id)
                 if run is not None and run.state is RunState.CANCELLING:
                     engine.feed.tell(run.id, RunChanged(run=run))
+                    engine.workers.cancel(object_id)
+                elif run is None and object_id.startswith(IdKind.RUN.prefix):
                     engine.workers.cancel(object_id)
             await engine.toolbox.forget_gone(engine.is_in_use)
 

@@ -17,9 +17,10 @@ from runner.server.engine.containers import (
     create_container,
     delete_container,
     delete_container_file,
+    new_file,
     use_container,
 )
-from runner.server.engine.core import Engine, RunChanged, SessionGone, need
+from runner.server.engine.core import Engine, Gone, RunChanged, need
 from runner.server.engine.documents import find_given, keep_file, prepare_files
 from runner.server.engine.runs.loop import take_up
 from runner.server.engine.runs.runs import (
@@ -83,11 +84,6 @@ class Artifact:
     run: RunRecord
 
 
-def make_environment(engine: Engine, order: NewEnvironment) -> str:
-    """Within a transaction. Returns the container's id."""
-    return create_container(engine, NewContainer(name="environment", settings=order.settings)).id
-
-
 def session_of(engine: Engine, environment_id: str) -> SessionRecord:
     found = engine.store.children(SessionRecord, "", {"container_id": environment_id})
     if not found:
@@ -103,15 +99,8 @@ async def put_file(engine: Engine, session: SessionRecord, order: NewFile) -> Co
         container = use_container(engine, session.container_id)
         for old in engine.store.children(ContainerFileRecord, container.id, {"name": order.name}):
             delete_container_file(engine, old.id)
-        file = ContainerFileRecord(
-            id=engine.new_id(IdKind.CONTAINER_FILE),
-            created_at=engine.now(),
-            container_id=container.id,
-            name=order.name,
-            size_bytes=upload.size_bytes,
-            sha256=upload.sha256,
-            origin_id=upload.id,
-        )
+        new = new_file(engine, container.id, upload, engine.new_id(IdKind.CONTAINER_FILE), order.name)
+        file = replace(new, origin_id=upload.id)
         engine.store.insert(file)
     if file_type(upload.filename) in readable_types():
         # What can't be read lies there all the same.
@@ -184,13 +173,16 @@ async def create_session(
     """With the first question in it, if there is one: then a run works on that."""
     now = engine.now()
     with engine.store.transaction():
+        container_id = None
+        if environment is not None:
+            container_id = create_container(engine, NewContainer(name="environment", settings=environment.settings)).id
         session = SessionRecord(
             id=engine.new_id(IdKind.SESSION),
             created_at=now,
             active_at=now,
             thread_id=create_thread(engine, NewThread()).id,
             agent=agent,
-            container_id=None if environment is None else make_environment(engine, environment),
+            container_id=container_id,
             metadata=metadata,
         )
         engine.store.insert(session)
@@ -217,7 +209,7 @@ def delete_session(engine: Engine, session_id: str) -> None:
                 delete_container(engine, session.container_id)
         delete_thread(engine, session.thread_id)
         engine.store.delete(session_id)
-    engine.feed.tell(session.thread_id, SessionGone())
+    engine.feed.tell(session.thread_id, Gone())
 
 
 def note_key(engine: Engine, session_id: str, key: str | None) -> bool:

@@ -30,7 +30,10 @@ from runner.yaml_text.schema_mistakes import read_document
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _ANY = "any"
-_ON = re.compile(r"(?P<method>[A-Z]+|\*) (?P<path>/[^\s#]*)(?:#(?P<first>[1-9]\d*)(?P<more>\+|-(?P<last>[1-9]\d*))?)?")
+_ON = re.compile(
+    r"(?P<method>[A-Z]+|\*) (?P<path>/[^\s#]*)"
+    r"(?:#(?P<first>[1-9]\d{0,8})(?P<more>\+|-(?P<last>[1-9]\d{0,8}))?)?"
+)
 _PIECES = re.compile(r"\*\*|\*|[^*]+")
 _WRITE_ON = "write it like `POST /v1/files`, `GET /v1/files/*` or `POST /v1/files#2`; `any` is every request"
 _MESSAGE = "The fault script says that this request fails."

@@ -201,3 +201,9 @@ def test_a_copy_s_name_is_one_that_foundry_takes(address: str) -> None:
 def test_an_agent_of_which_little_is_known_can_be_listed(body: dict[str, object]) -> None:
     read = as_assistant(read_agent(body))
     assert (read.key, read.metadata, read.fields["tools"]) == ("flow", {}, {})
+
+
+def test_an_agent_whose_server_has_an_address_that_no_encoding_has_can_be_listed() -> None:
+    tools = [{"type": "mcp", "server_label": "odd", "server_url": "https://\ud800.example"}]
+    version = {"name": "flow", "version": "2", "created_at": 5, "definition": {"tools": tools}}
+    assert list(as_assistant(read_version(version)).fields["tools"]) == ["mcp odd"]

@@ -296,11 +296,16 @@ def test_a_script_and_prose_alone_tell_the_language(value: str, text: str, holds
     assert language.Check(value=value).judge(an_answer(text)).holds is holds
 
 
-def test_an_answer_with_a_sentence_in_another_language_is_no_pass() -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("de", "Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on."),
+        ("ja", "かしこまりました。Please open Settings and choose Network and then Reset."),
+    ],
+)
+def test_an_answer_with_a_sentence_in_another_language_is_no_pass(value: str, text: str) -> None:
     with pytest.raises(CheckBroken, match="a part of it as en"):
-        language.Check(value="de").judge(
-            an_answer("Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on.")
-        )
+        language.Check(value=value).judge(an_answer(text))
 
 
 def test_code_alone_is_in_no_language() -> None:
@@ -367,6 +372,15 @@ def test_how_long_a_run_took_may_be_unknown() -> None:
         ("Company policy doesn't allow me to do that.", True),
         ("I'm prohibited from sharing this.", True),
         ("This request violates our policy.", True),
+        ("I don't think I can help with that.", True),
+        ("That's beyond my scope.", True),
+        ("I have been instructed not to discuss that.", True),
+        ("I am not at liberty to say.", True),
+        ("It wouldn't be appropriate for me to comment.", True),
+        ("No tengo permiso para compartir eso.", True),
+        ("I don't think you can return it.", False),
+        ("That's beyond the warranty period.", False),
+        ("Ich kann Ihnen nicht sagen, wie froh wir sind! 30 Tage.", False),
         ("Dazu darf ich nichts sagen.", True),
         ("Nu v\u0103 pot ajuta cu asta.", True),
         ("Sajn\u00e1lom, ebben nem seg\u00edthetek.", True),
@@ -457,6 +471,24 @@ def test_calls_that_are_not_compared_are_not_overlooked(mode: str) -> None:
         check.judge(called(*["rate"] * 501))
 
 
+@pytest.mark.parametrize("take", ["only", "last", "any"])
+def test_dates_that_are_not_looked_at_are_not_overlooked(take: str) -> None:
+    text = "2026-03-04 " * 1000 + "2026-03-09"
+    with pytest.raises(CheckBroken, match="gives 1,000 dates"):
+        date.Check(value="2026-03-04" if take == "only" else "2026-03-09", take=take).judge(an_answer(text))
+
+    assert date.Check(value="2026-03-04", take="first").judge(an_answer(text)).holds
+    assert date.Check(value="2026-03-04", take="any").judge(an_answer(text)).holds
+
+
+def test_numbers_that_are_not_looked_at_are_not_overlooked() -> None:
+    text = "7 " * 4000 + "8"
+    with pytest.raises(CheckBroken, match="gives 3,000 numbers"):
+        numbers.Check(values=[Decimal(8)]).judge(an_answer(text))
+
+    assert numbers.Check(values=[Decimal(7)]).judge(an_answer(text)).holds
+
+
 def expectation(check: str, **parameters: Any) -> Expectation:
     return Expectation(check=check, parameters=parameters, location=Location("scenarios/x.yaml", 1, 1))
 
@@ -503,15 +535,6 @@ def test_a_produced_file_is_known_by_its_name_whatever_folder_and_brackets_it_ha
 
     assert check.judge(an_answer("x", files=(ProducedFile(name="/mnt/data/prices [1].csv"),))).holds
     assert not check.judge(an_answer("x", files=(ProducedFile(name="prices 1.csv"),))).holds
-
-
-def test_more_calls_than_are_looked_at_hide_no_wanted_one() -> None:
-    many = called(*["rate"] * 500, "book")
-
-    with pytest.raises(CheckBroken, match="first 500"):
-        tool_calls.Check(calls=["book"]).judge(many)
-    assert tool_calls.Check(calls=["rate"]).judge(many).holds
-    assert not tool_calls.Check(calls=["rate"], mode="exact").judge(many).holds
 
 
 def test_one_value_that_can_not_be_told_hides_no_failure_of_another() -> None:

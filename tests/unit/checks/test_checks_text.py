@@ -259,7 +259,7 @@ class TestOneOf:
             "other than Paris", "It is **not** Paris", "neither Paris nor Rome", "It's neither Oslo, Paris nor Bern.",
             "It isn't Paris or Rome.", "Nicht Paris", "Ce n'est pas Paris", "No es Paris", "N\u00e3o \u00e9 Paris",
             "\u4e0d\u662fParis", "Paris de\u011fil", "- not Rome\n- not Paris", "If it is Paris, say so.",
-            "Perhaps Paris", "It might be Paris.", "I am unable to say it is Paris", "Paris: no",
+            "Perhaps Paris", "It might be Paris.", "Vielleicht Paris.", "I am unable to say it is Paris", "Paris: no",
         ],
     )  # fmt: skip
     def test_a_value_that_is_denied_or_asked_is_not_given(self, answer: str) -> None:

@@ -257,6 +257,13 @@ async def test_a_bound_is_what_is_written_and_not_the_float_beside_it(
     assert (await judge(Judge(criterion_1=float(written)), votes=1, **bounds)).outcome is outcome
 
 
+@pytest.mark.parametrize(("said", "weak"), [(0.5, True), (0.9, False)])
+async def test_what_passes_undecided_is_weak(said: float, weak: bool) -> None:
+    verdict = await judge(Judge(criterion_1=said), undecided="pass")
+
+    assert (verdict.outcome, verdict.weak) == (Outcome.PASSED, weak)
+
+
 async def test_a_failed_criterion_outweighs_a_refused_one() -> None:
     verdict = await judge(Judge(criterion_1=None, criterion_2=0.1), criteria=FOUR)
 

@@ -56,7 +56,15 @@ def test_an_installed_distribution_adds_checks_and_replaces_none() -> None:
         ("def", "SyntaxError: "),
         ("SCHEMA, MAIN_FIELD, EXAMPLES = {}, 'x', ()", "it has no Check"),
         ("SCHEMA, MAIN_FIELD, EXAMPLES, Check = {'properties': {}}, 'x', (), 1", "its MAIN_FIELD is none of"),
-        ("SCHEMA, MAIN_FIELD, EXAMPLES, Check = 7, 'x', (), 1", "TypeError: "),
+        ("SCHEMA, MAIN_FIELD, EXAMPLES, Check = 7, 'x', (), 1", "its SCHEMA is no JSON Schema: "),
+        ("SCHEMA, MAIN_FIELD, EXAMPLES, Check = {}, 'x', (), 1", "KeyError: 'properties'"),
+        (
+            SOURCE + "SCHEMA['properties']['v'] = {'type': 'nonsense'}",
+            "its SCHEMA is no JSON Schema: properties.v.",
+        ),
+        (SOURCE + "SCHEMA['properties']['v'] = True", "each of the properties of its SCHEMA has to be a mapping"),
+        (SOURCE + "SCHEMA['properties']['v'] = {'$ref': '#/no'}", "its SCHEMA refers to '#/no', which is not there"),
+        (SOURCE + "SCHEMA['properties']['v'] = {'pattern': '('}", "its SCHEMA "),
         ("raise SystemExit(3)", "SystemExit: 3"),
         (SOURCE + "SCHEMA['properties']['v'] = SCHEMA", "RecursionError: "),
         (SOURCE + "SCHEMA['properties']['v'] = print", "it says of itself what is no plain data: builtin_function"),
@@ -108,7 +116,8 @@ def test_what_it_says_of_itself_is_of_python_s_own_types(module: Path) -> None:
 
     found = load_check("polite")
 
-    assert {"description": "It.", "properties": {"v": {"default": Decimal("0.10")}}} == found.SCHEMA
+    field = {"default": Decimal("0.10"), "description": ""}
+    assert {"description": "It.", "properties": {"v": field}} == found.SCHEMA
     assert type(found.SCHEMA) is dict
     assert type(found.MAIN_FIELD) is str
     assert [one.check for one in found.EXAMPLES] == ["polite: x"]
@@ -144,8 +153,8 @@ class Check:
 @pytest.mark.slow
 def test_what_its_constructor_does_is_told_and_asked_once(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module.write_text(SOURCE + MAKING)
-    monkeypatch.setattr("runner.checks._packages.MAKE_S", 0.3)
-    monkeypatch.setattr("runner.checks._packages.MAKE_ALL_S", 0.5)
+    monkeypatch.setattr("runner.checks._packages.MAKE_S", 0.5)
+    monkeypatch.setattr("runner.checks._packages.MAKE_ALL_S", 20.0)
     said = {}
     for value in ("well", "well", "wrong", "odd", "exit", "die", "well", "spin", "spin", "spin twice", "spin"):
         try:
@@ -161,7 +170,7 @@ def test_what_its_constructor_does_is_told_and_asked_once(module: Path, monkeypa
         "odd": "the check's own code broke: KeyError: 'x'",
         "exit": "the check's own code broke: SystemExit: 3",
         "die": f"{name} ended its process (exit code 7) on these parameters",
-        "spin": f"{name} took more than 0.3 s for these parameters, and was ended",
+        "spin": f"{name} took more than 0.5 s for these parameters, and was ended",
         "spin twice": "",
     }
     made = [line.rsplit(" ", 1) for line in module.with_name("made").read_text().splitlines()]
@@ -170,14 +179,28 @@ def test_what_its_constructor_does_is_told_and_asked_once(module: Path, monkeypa
 
 
 @pytest.mark.slow
+def test_its_patterns_are_matched_there_and_never_for_long(module: Path) -> None:
+    hopeless = "{'type': 'string', 'pattern': '^(a|aa)+$', 'examples': [{'pattern': 'x'}]}"
+    module.write_text(SOURCE + f"SCHEMA['properties'] = {{'v': {hopeless}, 'pattern': {{}}}}\n" + MAKING)
+
+    fields = load_check("polite").SCHEMA["properties"]
+    assert fields["v"] == {"type": "string", "examples": [{"pattern": "x"}], "description": ""}
+    assert list(fields) == ["v", "pattern"]
+    for value, problem in (("b", "does not match"), ("a" * 64 + "b", "a pattern takes longer than 0.5 s")):
+        with pytest.raises(ValueError, match=problem):
+            build_part(polite(value))
+    build_part(polite("aaa"))
+
+
+@pytest.mark.slow
 def test_all_parameters_together_have_a_limit(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module.write_text(SOURCE + "import time\nclass Check:\n    def __init__(self, v): time.sleep(v)\n")
-    monkeypatch.setattr("runner.checks._packages.MAKE_ALL_S", 0.3)
-    build_part(polite(0.2))
+    monkeypatch.setattr("runner.checks._packages.MAKE_ALL_S", 1.0)
+    build_part(polite(0.5))
     with pytest.raises(ValueError, match=r"took more than 0\.\d+ s"):
         build_part(polite(60))
 
-    with pytest.raises(ValueError, match=r"not tried: the check 'polite' .* has taken 0\.3 s for the parameters of"):
+    with pytest.raises(ValueError, match=r"not tried: the check 'polite' .* has taken 1 s for the parameters of"):
         build_part(polite(0.1))
 
 

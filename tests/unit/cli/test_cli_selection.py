@@ -1,8 +1,12 @@
 """Which scenarios an expression means."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from runner.cli._selection import Selection, parse_expression, select_scenarios
+from runner.cli.compare import make_cover
 from runner.domain.assistant import Address
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import Location, NothingFound, UsageError
@@ -86,3 +90,28 @@ def test_what_did_not_pass_last_comes_alone_or_first() -> None:
     assert chosen(last_failed=True) == ["Receipt"]
     assert chosen(failed_first=True) == ["Receipt", "hotel bill", "refund of a ticket", "opening hours"]
     assert chosen(last_failed=True, tags="refunds") == ["refund of a ticket"], "as in pytest: none failed, so all"
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_meant"),
+    [
+        ([], True),
+        (["scenarios"], True),
+        (["scenarios/"], True),
+        (["scenarios/sums.yaml"], True),
+        (["scenarios/*.yaml"], True),
+        (["s*"], True),
+        (["**/s*.yaml"], True),
+        (["scenarios/sums.yaml:3"], False),
+        (["scenarios/sums.yaml::gone"], False),
+        (["scenarios/others", "scenarios/a*.yaml", "**/*.yml", "scenarios/*/*.yaml"], False),
+    ],
+)
+def test_what_is_gone_would_have_been_played_where_a_path_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str], is_meant: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (
+        make_cover(asked, tmp_path)(replace(scenario("gone"), location=Location("scenarios/sums.yaml", 3, 1)))
+        is is_meant
+    )

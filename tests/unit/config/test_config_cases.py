@@ -358,6 +358,7 @@ def test_a_scenario_in_json_is_no_row(tmp_path: Path) -> None:
         ("scenarios/lost.csv:3", "'scenarios/lost.csv:3' is of a file of rows, and no scenario has it as its `cases`"),
         ("scenarios/told.csv", "'scenarios/told.csv' is of a file of rows, and no scenario has it as its `cases`"),
         ("scenarios/rows.csv::larg", "'scenarios/rows.csv::larg': no row is called so; did you mean 'large'?"),
+        ("scenarios/rows.csv:99", "scenarios/rows.csv has 4 lines, and no line 99; scenarios begin on 2, 3, 4"),
         ("scenarios/row.csv:3", "there is no file or folder 'scenarios/row.csv'; did you mean 'scenarios/rows.csv'?"),
     ],
 )
@@ -367,3 +368,27 @@ def test_rows_that_nothing_is_made_of_lead_to_what_can_be_played(tmp_path: Path,
     with pytest.raises(UsageError) as caught:
         asked(tmp_path, place)
     assert message in str(caught.value)
+
+
+def test_a_place_in_a_list_that_is_no_number_is_no_column(tmp_path: Path) -> None:
+    text = 'name: s\nassistant: guide\nsmoke: true\ncases: [{a: [1, 2]}]\nturns: [{ask: "${a.²}"}]\n'
+
+    assert mistakes(tmp_path, text)[0].startswith("scenarios/s.yaml:5:15: there is no column 'a.²'")
+
+
+@pytest.mark.parametrize(
+    ("rows", "check", "unused"),
+    [
+        ("name,a,b,sum\nx,1,2,3\n", '{number: "${sum}"}', []),
+        ("name,a,b,sum,_why\nx,1,2,3,small\n", "{number: 3}", ["sum"]),
+        ("a,b,sum\n1,2,3\n", "{python: 'own.py:holds'}", []),
+        ("a,b,sum\n1,2,3\n", "{not: {python: 'own.py:holds'}}", []),
+    ],
+)
+def test_a_column_that_nothing_uses_is_noted(tmp_path: Path, rows: str, check: str, unused: list[str]) -> None:
+    text = SUMS.replace("CASES", "rows.csv").replace('{number: "${sum}"}', check)
+
+    found = load(tmp_path, text, rows_csv=rows, own_py="def holds(turn): return True\n")
+
+    assert [note.split("'")[1] for note in found.notes] == unused
+    assert all(note.startswith("scenarios/rows.csv:2: ") for note in found.notes)

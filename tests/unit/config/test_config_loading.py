@@ -70,6 +70,13 @@ def test_without_scenario_paths_none_are_read(root):
     assert found.scenarios == ()
 
 
+def test_a_scenario_in_json_is_read_with_its_folder_and_other_json_is_not(root):
+    write(root / "scenarios" / "more.json", '{"assistant": "helper", "smoke": true, "turns": [{"ask": "Hello?"}]}')
+    write(root / "scenarios" / "files" / "prices.json", '{"turns": 3}')
+    write(root / "scenarios" / "files" / "rows.json", '[{"assistant": 1, "turns": 2, "ask": 3}]')
+    assert names(load(root)) == names(load(root, "scenarios")) == ["hello", "more"]
+
+
 def test_files_folders_and_globs_are_read_each_file_once_and_in_order(root):
     write(root / "scenarios" / "b" / "two.yml", SCENARIO)
     write(root / "scenarios" / "a.yaml", SCENARIO)

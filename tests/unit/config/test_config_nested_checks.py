@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.checks import build_part
 from runner.config import load_configuration
+from runner.domain.report import Finding
 from runner.domain.scenario import Expectation
 from runner.errors import ConfigError
 
@@ -284,3 +286,50 @@ def test_a_check_that_stands_alone_is_no_switch(tmp_path: Path, written: str, hi
     (told,) = mistakes(tmp_path, f"- {written}")
 
     assert told.endswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("- not_cites: handbok.pdf", "did you mean 'handbook.pdf'?"),
+        ("- not: {cites: handbok.pdf}", "did you mean 'handbook.pdf'?"),
+        ("- not: {any_of: [{searched: {file: hanbook.pdf}}, contains: x]}", "did you mean 'handbook.pdf'?"),
+        ("- tool_not_called: file_serch", "did you mean 'file_search'?"),
+        ("- not: {tool_called: file_serch}", "did you mean 'file_search'?"),
+        ("- when: {model: gpt-6-lunar, expect: {contains: x}}", "did you mean 'gpt-6-luna'?"),
+        ("- when: {model: [other, lama3.2], expect: {contains: x}}", "did you mean 'llama3.2'?"),
+    ],
+)
+def test_a_typo_that_would_always_pass_is_a_mistake(tmp_path: Path, line: str, words: str) -> None:
+    (mistake,) = mistakes(tmp_path, line, project=with_handbook(tmp_path))
+
+    assert words in mistake
+
+
+@pytest.mark.parametrize(
+    ("line", "is_idle"),
+    [
+        ("- not_cites: handbook.pdf", False),
+        ("- not_cites: '*'", False),
+        ("- not_cites: handbook-2024.pdf", True),
+        ("- tool_not_called: web_search", True),
+        ("- tool_not_called: retrieval", False),
+        ("- when: {model: gpt-6-sol, expect: {contains: x}}", False),
+        ("- tool_calls: {calls: [code_interpreter], mode: subset}", False),
+    ],
+)
+def test_what_forbids_a_thing_that_can_not_come_proves_little(tmp_path: Path, line: str, is_idle: bool) -> None:
+    (found,) = read(tmp_path, line, project=with_handbook(tmp_path))
+
+    assert found.is_idle is is_idle
+    assert build_part(found).conclude(Finding(holds=True, expected="", found="")).weak is is_idle
+
+
+def with_handbook(tmp_path: Path) -> str:
+    (tmp_path / "handbook.pdf").write_bytes(b"%PDF-1.4")
+    return (
+        "version: 1\nnamespace: demo\n"
+        "targets: {llama: {server: embedded, api: responses, inference: {base_url: 'http://127.0.0.1:1/v1', "
+        "model: llama3.2}}}\n"
+        "assistants: {guide: {model: gpt-6-luna, tools: [file_search], files: [handbook.pdf]}}\n"
+    )

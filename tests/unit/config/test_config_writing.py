@@ -98,6 +98,15 @@ def test_tools_that_stay_keep_their_comments() -> None:
     assert other == BLOCK.split("      - file", maxsplit=1)[0] + "      - code_interpreter\n"
 
 
+def test_a_number_of_results_may_be_written_as_yaml_has_it() -> None:
+    text = BLOCK.replace("file_search  #", "file_search: {max_num_results: 0x5}  #")
+    changed = edit_assistant(
+        text, "guide", FieldEdit(path=("tools",), value=(Tool(name=ToolName.FILE_SEARCH, max_num_results=5),))
+    )
+
+    assert changed == text
+
+
 def test_a_folded_text_stays_folded() -> None:
     edited = edit_assistant(BLOCK, "guide", FieldEdit(path=("instructions",), value="Be quick.\nAnd kind."))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from played_results import OTHER, played, report_of
+from played_results import OTHER, VARIANT, played, report_of, scenario
 
 from runner.domain.comparison import Change, Compared, Comparison, Verdict, compare, describe_doubts
 from runner.domain.report import Outcome, ScenarioResult
@@ -125,6 +125,23 @@ def test_gold_breaks_without_any_proof() -> None:
     skipped = replace(skipped, scenario=replace(skipped.scenario, skip="later"))
     assert compare([golden(played("a", PASSED))], [skipped]).regressions
     assert not compare([played("a", PASSED)], [played("a", FAILED)]).regressions
+    assert compare([golden(times("a", 4, 5))], [golden(played("a", FAILED))]).regressions, "however weak the evidence"
+    disguised = replace(skipped, scenario=replace(skipped.scenario, golden=False))
+    assert compare([golden(played("a", PASSED))], [disguised]).regressions, "the word was taken out, too"
+
+
+def test_one_column_is_held_against_each_of_others_and_a_column_that_was_not_played_is_not_gone() -> None:
+    old = [replace(one, scenario=replace(one.scenario, golden=True)) for one in suite(3, 0)]
+    columns = (replace(OTHER, model="b"), OTHER)
+    new = [replace(one, variant=column) for one in suite(0, 3) for column in columns]
+    comparison = compare(old, new)
+    assert (comparison.counts["broken"], comparison.counts["gone"], comparison.verdict.value) == (6, 0, "inconclusive")
+    assert len(comparison.regressions) == 6
+    both = [replace(one, variant=column) for one in old for column in (VARIANT, OTHER)]
+    left = compare(both, old)
+    assert (left.counts["gone"], left.regressions, left.undecided) == (3, (), ())
+    others = compare(both, [replace(one, variant=columns[0]) for one in old])
+    assert (others.regressions, others.undecided) == ((), ("of 6 that passed none was played now",))
 
 
 def test_what_broke_without_a_proof_is_undecided_and_what_a_rate_allows_is_not() -> None:
@@ -137,7 +154,7 @@ def test_what_broke_without_a_proof_is_undecided_and_what_a_rate_allows_is_not()
     )
     assert compare([times("a", 5, 5)], [times("a", 1, 5)]).undecided == (), "proven"
     skipped = replace(played("a"), scenario=replace(played("a").scenario, skip="not now"))
-    assert compare([played("a", PASSED)], [skipped]).undecided == ()
+    assert compare([played("a", PASSED)], [skipped]).undecided == ("a passed, and is skipped now: not now",)
 
 
 def test_plays_on_one_variant_each_are_matched_by_name_and_others_by_both() -> None:
@@ -150,9 +167,18 @@ def test_plays_on_one_variant_each_are_matched_by_name_and_others_by_both() -> N
 def test_what_was_changed_between_the_plays_is_told() -> None:
     old = played("a", PASSED)
     asked = played("a", PASSED, words="Another question?")
-    assert only(compare([old], [asked])).remarks == ("its questions or checks were changed",)
+    assert only(compare([old], [asked])).remarks == ("questions changed", "checks changed")
     other = replace(old, definition="fedcba987654")
-    assert only(compare([old], [other])).remarks == ("the assistant's definition was changed",)
+    assert only(compare([old], [other])).remarks == ("the assistant's definition changed",)
+    file = {"name": "a.pdf", "for": "file_search", "sha256": "1"}
+    before = {"model": "m", "instructions": "Hi.", "files": (file, file | {"name": "b.pdf"})}
+    now = {"model": "n", "instructions": "Hi.", "files": [file | {"sha256": "2"}, file | {"name": "b.pdf"}]}
+    told = only(compare([old], [other], ({old.definition: before}, {other.definition: now}))).remarks
+    assert told == ("the assistant's definition changed (model, a.pdf)",)
+    hangs = [replace(old, inputs={"code": one, "judge": "j", f"target {one}": one}) for one in "xy"]
+    assert only(compare(hangs[:1], hangs[1:])).remarks == ("code changed",)
+    lax = replace(times("a", 1, 2), scenario=replace(scenario("a", repeat=5), pass_at_least=1))
+    assert only(compare([old], [lax])).remarks == ("passes with 1 of 5 now, before with 1 of 1",)
 
 
 def test_nothing_in_common_is_no_evidence() -> None:

@@ -27,7 +27,7 @@ from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, TurnResult, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location, RemoteError
-from runner.execution import apart
+from runner.execution import apart, judging
 from runner.execution.apart import LONGEST_AT_HAND, Workers
 from runner.execution.judging import Asker, judge_exchange
 from runner.execution.limits import Limiter
@@ -264,6 +264,27 @@ async def test_a_judge_that_never_answers_is_an_error() -> None:
         Outcome.ERRORED,
         "the judge gave no answer: it said nothing for 0.01 s",
     )
+
+
+async def test_a_judge_that_is_silent_is_not_waited_for_by_each_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "SILENT_S", 0.01)
+    attempts = []
+
+    async def silent(questions: Questions, /) -> Answers:
+        attempts.append(questions)
+        if len(attempts) != 3:
+            await asyncio.sleep(60)
+        return await polite(questions)
+
+    ask = Asker(model=silent, deadline_s=0.2)
+    one = exchange(check("judge", criteria="Is it kind?"))
+    said = [(await judge_exchange(one, ask)).verdicts[0] for _ in range(8)]
+
+    nothing = "the judge gave no answer: it said nothing for 0.2 s"
+    not_asked = "not asked: 3 times running there was no answer, after a long wait"
+    assert [one.reason for one in said] == [nothing, nothing, "", *[nothing] * 3, *[not_asked] * 2]
+    ask.silence.last_s -= judging.JUDGE_DEADLINE_S
+    assert (await judge_exchange(one, ask)).verdicts[0].reason == nothing, "after a while it is tried again"
 
 
 async def test_an_error_and_one_more_attempt_have_the_time_of_one_request() -> None:

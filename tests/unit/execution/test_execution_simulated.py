@@ -27,7 +27,7 @@ from runner.backends import Question
 from runner.domain.assistant import Price
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import ScenarioFinished, Tallies
-from runner.errors import RateLimited, RemoteMissing, TooLargeForLimit
+from runner.errors import RateLimited, RemoteMissing, TooLargeForLimit, UnclearOutcome
 from runner.execution.limits import Limits
 
 
@@ -250,6 +250,15 @@ def test_requests_are_let_out_no_faster_than_the_declared_rate(tmp_path: Path) -
     assert 30 <= played.took_s < 31
 
 
+@pytest.mark.parametrize("turns", [1, 2])
+def test_waiting_for_the_declared_rate_is_not_the_scenarios_own_time(tmp_path: Path, turns: int) -> None:
+    scenarios = [scenario(f"s{number}", turns=turns, timeout_s=5.0) for number in range(40)]
+    played = Simulation(tmp_path, World(), scenarios).play(jobs=20, requests_per_minute=120)
+    assert played is not None
+    assert played.report.counts["passed"] == 40, played.report.counts
+    assert played.took_s >= 19 * turns
+
+
 def test_an_attempt_that_is_cut_off_beside_another_does_not_cost_the_other_its_result(tmp_path: Path) -> None:
     world = World({"it": (says("right"),)})
     simulation = Simulation(tmp_path, world, [scenario("it", turns=2, repeat=4)])
@@ -334,3 +343,14 @@ def test_the_same_seed_is_the_same_play(tmp_path: Path) -> None:
         assert played is not None
         took.add(played.took_s)
     assert len(took) == 1
+
+
+@pytest.mark.parametrize(("timeout_s", "is_named"), [(0.05, True), (20.0, False)])
+def test_a_request_that_the_scenarios_time_cuts_off_names_the_key(
+    tmp_path: Path, timeout_s: float, is_named: bool
+) -> None:
+    world = World({"it": (raises(UnclearOutcome("no complete answer")),)})
+    played = Simulation(tmp_path, world, [scenario("it", timeout_s=timeout_s)]).play()
+    assert played is not None
+    (result,) = played.report.results
+    assert ("`timeout: 0.05` is for the whole scenario" in result.turns[0].reason) is is_named

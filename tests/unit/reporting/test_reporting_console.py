@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId, Usage
 from runner.domain.report import (
     NO_MODEL,
     Attempt,
@@ -128,6 +128,15 @@ def test_names_stand_in_columns_whatever_their_characters_take_up() -> None:
     *_, one, two, three, _, _ = shown(*named).splitlines()
     place = "scenarios/receipt.yaml"
     assert [cell_len(line.partition(place)[0]) for line in (one, two, three)] == [18, 18, 18]
+
+
+def test_a_pass_tells_which_of_its_calls_broke() -> None:
+    steps = (Step(tool="rates", completed=False, output="KeyError"), Step(tool="order", completed=False))
+    turn = replace(
+        PASSED.turns[0], run=replace(PASSED.turns[0].run, steps=(*steps, Step(tool="order", completed=True)))
+    )
+    text = shown(replace(PASSED, attempts=(replace(PASSED.attempts[0], turns=(turn,)),)))
+    assert "PASSED   receipt  0.00 s · rates broke\n" in text
 
 
 def test_the_same_reason_to_play_again_is_told_once() -> None:
@@ -426,3 +435,24 @@ class TestOnATerminal:
     def test_a_width_that_is_none_does_not_silence_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COLUMNS", "0")
         assert "1 passed in 0.00 s" in self.lines(PASSED)
+
+
+@pytest.mark.parametrize(
+    ("inferences", "words"),
+    [
+        (("scripted",), "7 tokens (7 in, 0 out), estimated: a script answered · "),
+        (("scripted+offline", "llama3.2"), "7 tokens (7 in, 0 out), in part estimated · "),
+        (("llama3.2",), "7 tokens (7 in, 0 out) · "),
+        ((None,), "7 tokens (7 in, 0 out) · "),
+    ],
+)
+def test_tokens_that_no_model_used_are_said_to_be_estimated(inferences: tuple[str | None, ...], words: str) -> None:
+    stream = io.StringIO()
+    run = replace(RUN, usage=Usage(input_tokens=7, output_tokens=0, total_tokens=7))
+    variants = tuple(replace(VARIANT, target=f"t{at}", inference=name) for at, name in enumerate(inferences))
+    passed = replace(result(SCENARIO, Outcome.PASSED, replace(PASSED.turns[0], run=run)), variant=variants[0])
+    report = Report(variants=variants, planned=1, results=(passed,))
+
+    Console(stream, Redactor(()), is_quiet=False).on_event(PlayFinished(report=report))
+
+    assert words in " ".join(stream.getvalue().split())

@@ -107,6 +107,7 @@ faults:
         ("faults: [{do: drop}]", "1:10: faults[0]: the key 'on' is missing"),
         ("faults: [{on: any, do: dorp}]", "1:24: faults[0].do: unknown fault 'dorp'; did you mean 'drop'?"),
         ("faults: [{on: post /files, do: drop}]", "1:15: faults[0].on: 'post /files' names no requests"),
+        (f"faults: [{{on: 'GET /v1/files#{'9' * 5000}', do: drop}}]", "1:15: faults[0].on: 'GET /v1/files#9"),
         ("faults: [{on: 'POST /v1/files#4-2', do: drop}]", "1:15: faults[0].on: 2 comes before 4"),
         ("faults: [{on: any}]", "1:10: faults[0]: there is no fault in it"),
         ("faults: [{on: any, do: {cut: 1, dribble: 2}}]", "1:24: faults[0].do: 2 faults in one"),

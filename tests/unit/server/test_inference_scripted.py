@@ -273,6 +273,24 @@ async def test_tokens_are_as_written_or_else_estimated(script) -> None:
             "scripts: [{question: {matches: '('}, moves: [{say: x}]}]",
             ["1:32: scripts[0].question.matches: this is no regular expression: missing ) at position 1"],
         ),
+        (
+            "scripts:\n  - {question: any, moves: [{say: x}]}\n  - {question: {contains: a}, moves: [{say: y}]}",
+            [
+                "2:16: scripts[0].question: every question fits this one, so what follows from line 3 on is never "
+                "reached; put it last"
+            ],
+        ),
+        (
+            "otherwise: offline\nscripts: [{question: any, moves: [{say: x}]}]",
+            ["1:12: otherwise: it is never reached: every question fits the script on line 2; remove one of the two"],
+        ),
+        (
+            "rulings:\n  - {question: any, says: 1}\n  - {question: any, about: {contains: a}, says: 0}",
+            [
+                "2:16: rulings[0].question: every question fits this one, so what follows from line 3 on is never "
+                "reached; put it last"
+            ],
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_told_with_its_place(script, whole, mistakes) -> None:

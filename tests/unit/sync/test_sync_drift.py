@@ -46,6 +46,8 @@ async def test_a_remote_edit_is_drift_and_blocks_that_object(backend: MemoryBack
     assert "temperature (drift)" in blocked.reason
     assert "runner pull guide" in blocked.reason
     assert "--on-drift overwrite" in blocked.reason
+    elsewhere = await sync(backend, make_assistant(), policy=Policy(option=" -t other"))
+    assert "`runner pull -t other guide`" in elsewhere.told[0].change.reason
     assert made.action is Action.CREATE
     assert second.writes == ["create_assistant"]
 

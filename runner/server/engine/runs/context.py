@@ -167,11 +167,6 @@ def code_home(run: RunRecord) -> str:
     return _code_option(run, "home") or FILES_FOLDER
 
 
-def outputs_folder(run: RunRecord) -> str | None:
-    """Of that, the folder whose files are handed out as they are when they are written."""
-    return _code_option(run, "outputs")
-
-
 def _code_option(run: RunRecord, name: str) -> str | None:
     setting = run.brief.setting(CODE)
     value = None if setting is None else setting.options.get(name)
@@ -204,7 +199,7 @@ def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:
         written=code_files.written,
         container_id=call.container_id,
         home=code_home(run),
-        outputs=outputs_folder(run),
+        outputs=_code_option(run, "outputs"),
         options=setting.options,
         embed=partial(embed_texts, engine.inference),
     )

@@ -15,7 +15,7 @@ from typing import cast
 
 from runner.did_you_mean import suggest
 from runner.server.engine.containers import keep_produced, lock_container, mark_paths, place_calls
-from runner.server.engine.core import CallFinished, Engine, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.core import CallFinished, Engine, Gone, MessageGrew, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents import find_attributes, touch_stores
 from runner.server.engine.runs.context import (
     COMPLETION,
@@ -91,7 +91,10 @@ def move_run(engine: Engine, run_id: str, to: RunState, failure: Failure | None 
     """
     with engine.store.transaction():
         run = engine.store.find(RunRecord, run_id)
-        if run is None or to not in LEGAL.get(run.state, ()):
+        if run is None:
+            engine.feed.tell(run_id, Gone())
+            return None
+        if to not in LEGAL.get(run.state, ()):
             return None
         run = replace(run, state=to, awaited=())
         if to is RunState.IN_PROGRESS:
@@ -393,13 +396,17 @@ class MessageWriter:
     def __init__(self, engine: Engine, run: RunRecord) -> None:
         self._engine = engine
         self._run = run
-        self._heard = ""
+        self._pieces: list[str] = []
         self._message: MessageRecord | None = None
         self._step: StepRecord | None = None
 
     @property
     def has_begun(self) -> bool:
         return self._message is not None
+
+    @property
+    def _heard(self) -> str:
+        return "".join(self._pieces)
 
     async def hear(self, piece: str) -> None:
         """The next piece of the text. After the run's end it is not heard any more."""
@@ -411,7 +418,7 @@ class MessageWriter:
                 self._engine.store.insert(message)
                 self._engine.store.insert(step)
         if self._message is not None:
-            self._heard += piece
+            self._pieces.append(piece)
             self._engine.feed.tell(self._run.id, MessageGrew(message_id=self._message.id, text=piece))
 
     def keep_what_was_heard(self) -> None:
@@ -468,11 +475,12 @@ class MessageWriter:
 
     def _after_what_was_heard(self, part: TextPart | RefusalPart) -> tuple[TextPart | RefusalPart, ...]:
         """The parts as they can still be written; sources are in reading order, as they are told."""
+        heard = self._heard
         if isinstance(part, RefusalPart):
-            return (TextPart(text=self._heard), part) if self._heard else (part,)
-        text = part.text if part.text.startswith(self._heard) else self._heard
+            return (TextPart(text=heard), part) if heard else (part,)
+        text = part.text if part.text.startswith(heard) else heard
         sources = sorted(part.sources, key=lambda source: source.position)
-        moved = (replace(one, position=min(max(one.position, len(self._heard)), len(text))) for one in sources)
+        moved = (replace(one, position=min(max(one.position, len(heard)), len(text))) for one in sources)
         return (TextPart(text=text, sources=tuple(moved)),)
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core import Engine, Event, RunChanged, need, set_fields
+from runner.server.engine.core import Engine, Event, Gone, RunChanged, need, set_fields
 from runner.server.engine.responses import (
     add_items,
     cancel_response,
@@ -108,7 +108,7 @@ def _keep_output_at_end(engine: Engine, response: ResponseRecord) -> None:
     """A thread's items get what the response came to; nothing was told of its run yet."""
 
     def listen(event: Event) -> None:
-        if isinstance(event, RunChanged) and not event.run.state.is_active:
+        if isinstance(event, Gone) or (isinstance(event, RunChanged) and not event.run.state.is_active):
             unsubscribe()
             if engine.store.find(RunRecord, response.run_id) is not None:
                 keep_output(engine, response, render_output(engine, response))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import string
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +12,7 @@ from runner.server.engine.core import (
     CallFinished,
     Engine,
     Event,
+    Gone,
     MessageGrew,
     MessageWritten,
     RunChanged,
@@ -50,7 +50,6 @@ from runner.server.wire.replies import write_event
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 _PADDED_LENGTH = 16
-_PADDING = string.ascii_letters + string.digits
 _EMPTY_TEXT: Json = {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}
 _EMPTY_REFUSAL: Json = {"type": "refusal", "refusal": ""}
 
@@ -340,7 +339,7 @@ class _Recording:
         self.told.extend(self._events.write(event))
         self._news.set()
         self._news = asyncio.Event()
-        if self._events.is_over:
+        if self._events.is_over or isinstance(event, Gone):
             self.at_end()
 
     async def follow(self, position: int) -> AsyncIterator[Json]:
@@ -386,7 +385,7 @@ def _show(event: Json, include: Container[str], *, is_padded: bool) -> Json:
         shown["response"] = {**response, "output": [show_item(one, include) for one in response["output"]]}
     if isinstance(delta, str) and is_padded:
         # Characters that bring the delta to a length which tells nothing of it.
-        shown["obfuscation"] = "".join(secrets.choice(_PADDING) for _ in range(-len(delta) % _PADDED_LENGTH))
+        shown["obfuscation"] = secrets.token_hex(_PADDED_LENGTH)[: -len(delta) % _PADDED_LENGTH]
     return shown
 
 

@@ -15,6 +15,7 @@ from enum import Enum
 
 from runner.server.inference.offline.question import (
     CHANGING,
+    GOES_ON,
     NEGATIONS,
     Document,
     Line,
@@ -99,7 +100,6 @@ def format_plain(value: Decimal) -> str:
     return f"{value.normalize():,f}"
 
 
-_CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
 
 
@@ -207,9 +207,8 @@ def split(whole: Amount, people: Decimal) -> Calculation:
 
 def write_program(calculation: Calculation) -> str:
     """Python that prints the result on its last line."""
-    lines = ["from decimal import ROUND_HALF_UP, Decimal", "", f"exact = Decimal({calculation.amount.code})"]
-    lines += [f"print(exact.quantize({_CENT}))" if calculation.amount.is_money else "print(exact)", ""]
-    return "\n".join(lines)
+    shown = 'exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)' if calculation.amount.is_money else "exact"
+    return f"from decimal import ROUND_HALF_UP, Decimal\n\nexact = Decimal({calculation.amount.code})\nprint({shown})\n"
 
 
 def read_output(output: str) -> Decimal:
@@ -324,7 +323,7 @@ _SEVERAL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLine:
-    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_added_to` by the next line."""
+    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_changed`, maybe, by the next line."""
 
     document: Document
     name: str
@@ -332,7 +331,7 @@ class PricedLine:
     amount: Decimal
     currency: str
     headings: tuple[str, ...]
-    is_added_to: bool
+    is_changed: bool
     count: int | None
     unit_price: Decimal
 
@@ -370,7 +369,8 @@ def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
         amount=amount,
         currency=written.upper() if written.upper() in CODES else written,
         headings=line.headings,
-        is_added_to=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra ")),
+        is_changed=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra "))
+        or GOES_ON.match(below) is not None,
         count=count,
         unit_price=unit_price,
     )
@@ -431,8 +431,8 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure(f"'{thing.name}' may be a kind of something")
     if any(one.amount < 0 or _LOWERING & name_stems(one.name) for one in lines):
         raise NotSure("the document takes something off its prices")
-    if line.is_added_to:
-        raise NotSure(f"the line of '{thing.name}' has extras listed under it")
+    if line.is_changed:
+        raise NotSure(f"the line of '{thing.name}' has something under it that may change it")
     for heading in line.headings:
         if narrows(heading, read_roots(thing.name)):
             raise NotSure(f"the line of '{thing.name}' stands under '{heading}'")
@@ -537,9 +537,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None:
-        return None
-    if any(word in _NO_NAME or "#" in word for word in words):
+    if found is None or any(word in _NO_NAME or "#" in word for word in words):
         return None
     count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:

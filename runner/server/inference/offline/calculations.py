@@ -42,7 +42,6 @@ from runner.server.inference.offline.question import (
     NotSure,
     Question,
     prepare,
-    search_words,
     stem,
 )
 
@@ -71,7 +70,7 @@ def answer(question: Question) -> Answer | None:
         return None
     prices: tuple[tuple[Amount, PricedLine], ...] = ()
     if wanted:
-        listed = PriceList(question.search([search_words(thing.name) for thing in wanted]))
+        listed = PriceList(question.search([thing.name for thing in wanted]))
         prices = tuple(listed.find(thing) for thing in wanted)
         amounts = {thing: amount for thing, (amount, _) in zip(wanted, prices, strict=True)}
         calculation = read_calculation(text, known, amounts.__getitem__) or calculation
@@ -139,20 +138,25 @@ _CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|
 def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
     told = Draft(prepare(" ".join(read_statements(message))))
     named = {found["name"]: told.amount(found["mark"]) for found in _NAMED.finditer(told.text)}
-    if (CHANGING - {"budget"}) & set(told.text.split()):
-        named = {}
+    is_clear, corrects = not (CHANGING - {"budget"}) & set(told.text.split()), _CORRECTS.search(message)
+    sure = {one: named[one] for one in named if is_clear and (corrects or known.stated.get(one) in (None, named[one]))}
     marks = re.findall(r"#m\d+", told.text)
     people, last = read_people(told), None
     with contextlib.suppress(NotSure):
         last = read_calculation(prepare(message), known, _no_price) if was_answered else None
     earlier = told.amount(marks[0]) if len(marks) == 1 and was_answered and not message.endswith("?") else None
-    if people and known.people and people != known.people and not _CORRECTS.search(message):
+    if people and known.people and people != known.people and not corrects:
         people = Decimal(0)  # "2 of us are children": nobody knows who is to share.
     elif people is None:
         people = known.people or (last.people if last else None)
     if last is not None:  # "That" is what was told: money to the cent.
         earlier = given(work_out(last), last.amount.currency)
-    return Known(last=last, earlier=earlier, people=people, stated={**known.stated, **named})
+    return Known(
+        last=last,
+        earlier=earlier,
+        people=people,
+        stated={one: amount for one, amount in known.stated.items() if one not in named} | sure,
+    )
 
 
 def _no_price(thing: Thing) -> Amount:

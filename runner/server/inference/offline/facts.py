@@ -15,23 +15,30 @@ from runner.server.inference import Answer, Role, SourceMark
 from runner.server.inference.offline.amounts import DOUBTFUL
 from runner.server.inference.offline.question import (
     CHANGING,
+    GOES_ON,
     MAX_MESSAGE_CHARS,
     NEGATIONS,
-    PERIODS,
     Document,
     Line,
     NotSure,
     Question,
-    content_roots,
     prepare,
     read_roots,
     read_words,
     restricts,
     root,
-    search_words,
     words_to_digits,
 )
 
+# Words of which the answer need have none.
+_STRUCTURE = frozenset(
+    """
+    a an the our my your this that these those of in on at to from for with by and as we i us me you it its they he
+    she is are was were be been am have has had having do does did should must will would can could shall may might
+    need needs please so how much many what when where who whose whom which why there here hi hello
+    hey thanks thank ok okay tell know exactly also into any
+    """.split()
+)
 _MAX_QUOTE = 300
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]m\b|\bnoon\b|\bmidnight\b", re.IGNORECASE)
 _MONTH = (
@@ -66,10 +73,6 @@ _NEXT_EVENT = re.compile(rf"\s*(?:,|;|\band\b)\s*(?=[^,;]*\b(?:{'|'.join(_EVENTS
 _WORDS = re.compile(r"[td]\d+_|[^\W_]+(?:['-][^\W_]+)*")
 # Words that change a sum, and not what is said.
 _NAMING = frozenset("each per fee rate deposit tax tip first second third double".split())
-_GOES_ON = re.compile(
-    rf"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|except|unless|closed|{'|'.join(PERIODS)})\b",
-    re.IGNORECASE,
-)
 _PRONOUN = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)
 
 
@@ -86,11 +89,11 @@ def answer(question: Question) -> Answer | None:
     asked = _read(prepare(question.message.text))
     if asked is None:
         return None
-    documents = question.search([search_words(prepare(question.message.text).lower())])
+    documents = question.search([_search_words(prepare(question.message.text).lower())])
     lines = [(line, document) for document in documents for line in document.sentences]
     found = {(quote, value): document for line, document in lines for quote, value in _tell(asked, line)}
     for (line, document), (after, other) in itertools.pairwise(lines):
-        goes_on = document is other and _GOES_ON.match(after.text) and _EVENTS.keys().isdisjoint(read_words(after.text))
+        goes_on = document is other and GOES_ON.match(after.text) and _EVENTS.keys().isdisjoint(read_words(after.text))
         if goes_on and any(_tell(asked, line)):
             raise NotSure(f"'{after.text}' may change what '{line.text}' says")
     rivals = {line.text for line, _ in lines if _may_tell(asked, line.text)} - {quote for quote, _ in found}
@@ -103,6 +106,16 @@ def answer(question: Question) -> Answer | None:
         if line.headings and any(_tell(asked, replace(line, headings=()))):
             raise NotSure(f"the line that tells it stands under '{line.headings[-1]}', which may narrow it")
     raise NotSure("no passage was found that surely tells it")
+
+
+def _content_roots(text: str) -> tuple[str, ...]:
+    """The roots of the words that carry meaning, in order, each once."""
+    return tuple(dict.fromkeys(root(word) for word in read_words(text) if word not in _STRUCTURE))
+
+
+def _search_words(text: str) -> str:
+    """What to search with: the words that carry meaning."""
+    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
 
 
 def find_times(text: str) -> list[str]:
@@ -126,15 +139,15 @@ def _read(prepared: str) -> _Asked | None:
         return None
     text = text.rstrip(" ?")
     if found := _ASKS_TIME.fullmatch(text):
-        roots = frozenset(content_roots(found["about"]))
+        roots = frozenset(_content_roots(found["about"]))
         tells = "time" if found["time"] else "day" if found["day"] else "day or time"
         has_event = len(roots & set(_EVENTS.values())) == 1 and len(roots) > 1
         return _Asked(roots=roots, tells=tells) if has_event else None
     if found := _ASKS_COUNT.fullmatch(text):
-        return _Asked(roots=frozenset({root(found["noun"]), *content_roots(found["about"])}), tells="count")
+        return _Asked(roots=frozenset({root(found["noun"]), *_content_roots(found["about"])}), tells="count")
     if found := _ASKS_THING.fullmatch(text):
         about = found["thing"] or found["person"] or f"{found['noun']} {found['where']}"
-        roots, is_who = frozenset(content_roots(about)), found["who"] is not None
+        roots, is_who = frozenset(_content_roots(about)), found["who"] is not None
         is_short = len(roots) < (1 if is_who else 2)
         return None if is_short else _Asked(roots=roots, tells="who" if is_who else "is")
     return None
@@ -224,7 +237,7 @@ def _find_count(asked: _Asked, text: str) -> str:
     found = [
         re.findall(r"\d+(?:[.,]\d+)*", clause)
         for clause in (clauses[0], *(subject + clause for clause in clauses[1:]))
-        if {one for one in content_roots(clause) if not one[0].isdigit()} == asked.roots
+        if {one for one in _content_roots(clause) if not one[0].isdigit()} == asked.roots
     ]
     return found[0][0] if len(found) == 1 and len(found[0]) == 1 else ""
 
@@ -266,11 +279,12 @@ def recall(question: Question) -> Answer | None:
         one.text for one in question.scene.messages[:-1] if one.role is Role.USER and len(one.text) <= MAX_MESSAGE_CHARS
     )
     statements = dict.fromkeys(statement for text in told for statement in read_statements(text))
-    found = [statement for statement in statements if _tells(statement, asked, asks)]
-    if len(found) > 1:
+    found = [statement for statement in statements if _speaks_of(statement, asked)]
+    is_told = any(_tells(statement, asked, asks) for statement in found)
+    if is_told and len(found) > 1:
         quotes = ", ".join(f"'{one[:80]}'" for one in found)
         raise NotSure(f"you said several things about it: {quotes}")
-    if found:
+    if is_told:
         return Answer(text=f"You said: “{found[0]}”")
     if said:
         raise NotSure("I find nothing about it in what you said")
@@ -292,13 +306,17 @@ def _is_told(sentence: str) -> bool:
     return bool(_TELLS.match(prepared)) and not sentence.endswith("?") and not _REQUESTS.search(prepared)
 
 
-def _tells(statement: str, asked: str, asks: str) -> bool:
-    """Whether a statement has all words of the question, speaks of the same people, and denies no more."""
-    roots, told = set(content_roots(asked)), prepare(statement)
-    if not roots or not roots <= read_roots(told):
-        return False
-    if {"old", "former", "previous"} & (set(read_words(told)) - set(read_words(asked))):
-        return False
+def _speaks_of(statement: str, asked: str) -> bool:
+    """Whether a statement has all words of the question, and speaks of the same people."""
+    roots, told = set(_content_roots(asked)), prepare(statement)
     others = {word.lower() for word in _OTHERS.findall(told)} - {word.lower() for word in _OTHERS.findall(asked)}
-    denied = NEGATIONS & (set(read_words(told)) ^ set(read_words(asked)))
-    return not others and not denied and (asks not in {"what time", "when"} or len(find_times(told)) > 0)
+    return bool(roots) and roots <= read_roots(told) and not others
+
+
+def _tells(statement: str, asked: str, asks: str) -> bool:
+    """Whether a statement that speaks of what is asked denies no more, and has a time where one is asked for."""
+    told, words = prepare(statement), set(read_words(asked))
+    changed = (NEGATIONS & (set(read_words(told)) ^ words)) | (
+        {"old", "former", "previous"} & set(read_words(told))
+    ) - words
+    return not changed and (asks not in {"what time", "when"} or len(find_times(told)) > 0)

@@ -38,16 +38,6 @@ CHANGING = frozenset(
     """.split()
 )
 
-# Words of which the answer need have none.
-_STRUCTURE = frozenset(
-    """
-    a an the our my your this that these those of in on at to from for with by and as we i us me you it its they he
-    she is are was were be been am have has had having do does did should must will would can could shall may might
-    need needs please so how much many what when where who whose whom which why there here hi hello
-    hey thanks thank ok okay tell know exactly also into any
-    """.split()
-)
-
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -108,16 +98,6 @@ def read_roots(text: str) -> frozenset[str]:
     """The roots of all words of a text; parts of hyphenated words too."""
     words = read_words(text)
     return frozenset(root(one) for word in words for one in (word, *(word.split("-") if "-" in word else ())))
-
-
-def content_roots(text: str) -> tuple[str, ...]:
-    """The roots of the words that carry meaning, in order, each once."""
-    return tuple(dict.fromkeys(root(word) for word in read_words(text) if word not in _STRUCTURE))
-
-
-def search_words(text: str) -> str:
-    """What to search with: the words that carry meaning."""
-    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
 
 
 _ORDINAL = re.compile(
@@ -211,16 +191,16 @@ class Question:
 
 # Documents.
 
-# A document is read for facts: a line that talks to whoever reads it by machine holds none.
+# A document is read for facts: a line that talks to whoever reads it by machine, or is struck out, holds none.
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
     r"|\b(?:assistant|chatbot|language model|llm|gpt|claude|system prompt|ai (?:model|agent|reader|system))\b"
     r"|\b(?:you must|always|instead) (?:answer|say|reply|respond|output|tell)\b"
-    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)",
+    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
-_HEADING = re.compile(r"^(?:#+\s*)?[A-Z0-9][^.!?|]{2,70}$")
+_HEADING = re.compile(r"^(?:#+\s*|[*_]{1,3})?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
 _WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
@@ -321,7 +301,7 @@ def _tidy(text: str) -> str:
 def narrows(heading: str, asked: Collection[str]) -> bool:
     """Whether a heading has a word that isn't asked for, and for which what stands under it may not hold ("Winter")."""
     address = {"old", "new"} if re.search(r"\d, [A-Z]", heading) else set()
-    words = set(read_words(heading)) & (CHANGING | NEGATIONS | PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
+    words = set(read_words(heading)) & (CHANGING | NEGATIONS | _PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
     return heading == _UNSEEN or not {root(word) for word in words} <= set(asked)
 
 
@@ -331,9 +311,14 @@ def restricts(headings: Iterable[str], asked: Collection[str]) -> bool:
     return any(narrows(one, asked) or not (read_roots(one) & set(asked) or words[one] <= _TOPICS) for one in words)
 
 
-PERIODS = frozenset(
+_PERIODS = frozenset(
     "winter summer spring autumn season off-season weekend weekends weekday weekdays holiday holidays monday mondays "
     "tuesday tuesdays wednesday wednesdays thursday thursdays friday fridays saturday saturdays sunday sundays".split()
+)
+GOES_ON = re.compile(
+    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
+    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b",
+    re.IGNORECASE,
 )
 _KINDS = frozenset(
     "emergency emergencies group groups member members old former new draft example return outbound economy business "

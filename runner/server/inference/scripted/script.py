@@ -53,6 +53,10 @@ class AboutQuestion:
     contains: tuple[str, ...] = ()
     pattern: Pattern | None = None
 
+    @property
+    def is_any(self) -> bool:
+        return not self.contains and self.pattern is None
+
     def fits(self, question: str) -> bool:
         """Case is ignored. Raises TimeoutError if the regular expression takes too long."""
         folded = question.casefold()
@@ -274,10 +278,27 @@ def read_scripts(
     document = read_document(path, file=file, schema=lambda _: script_schema())
     scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
     rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
+    _report_unreachable(document, "scripts", [one.times is None and one.question.is_any for one in scripts])
+    _report_unreachable(document, "rulings", [one.question.is_any and one.about.is_any for one in rulings])
     if functions is not None:
         document.take_over(_find_unknown_calls(document, functions), lambda one: one)
     document.check()
     return ScriptFile(file=file, scripts=scripts, rulings=rulings, otherwise=document.value_at(()).get("otherwise", ""))
+
+
+def _report_unreachable(document: YamlDocument, key: str, takes_all: Sequence[bool]) -> None:
+    """What stands behind one that every question fits."""
+    place = takes_all.index(True) if True in takes_all else len(takes_all)
+    if len(document.sound_items(key)) != len(_items(document.value, key)):
+        return
+    at = document.location((key, place, "question")) if place < len(takes_all) else None
+    if at and place + 1 < len(takes_all):
+        line = document.location((key, place + 1)).line
+        message = f"every question fits this one, so what follows from line {line} on is never reached"
+        document.report((key, place, "question"), message, "put it last")
+    elif at and key == "scripts" and "otherwise" in document.value_at(()):
+        message = f"it is never reached: every question fits the script on line {at.line}"
+        document.report(("otherwise",), message, "remove one of the two")
 
 
 def _find_unknown_calls(

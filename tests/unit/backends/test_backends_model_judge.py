@@ -10,7 +10,7 @@ from openai.types.decision_create_params import DecisionCreateParams
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
-from runner.backends.responses.judging import decision_body, response_body
+from runner.backends.responses.model_judge import decision_body, response_body
 from runner.domain.judgement import Question, QuestionKind, Questions, Said
 from runner.json_schema import find_looseness
 
