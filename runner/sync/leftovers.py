@@ -19,7 +19,7 @@ from runner.domain.assistant import Namespace
 from runner.domain.conversation import AssistantId, FileId, StoreId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing
-from runner.journal import PLAY_JOURNALS, Entry, Intent, Journal, find_journals, read_journal
+from runner.journal import PLAY_JOURNALS, Entry, Intent, Journal, find_journals, read_journal, read_live
 from runner.sync import tags
 from runner.sync.remote import RemoteState, Tagged, play_objects, run_bounded
 
@@ -298,8 +298,7 @@ def read_kept(folder: Path, target: str) -> Iterator[tuple[Kind, str, str]]:
     """What plays that ended made on this target and did not remove, as their journals say: kind, id and play."""
     for path in find_journals(folder, PLAY_JOURNALS):
         if _is_on(path, target):
-            with Journal.reopen(path) as journal:
-                yield from ((kind, remote_id, path.parent.name) for kind, remote_id in reversed(journal.live))
+            yield from ((kind, remote_id, path.parent.name) for kind, remote_id in read_live(path))
 
 
 async def clean_journals(
