@@ -180,6 +180,11 @@ class _Known:
                 self.live.pop((Kind(fields["kind"]), str(fields["id"])), None)
 
 
+def read_live(path: Path) -> tuple[tuple[Kind, str], ...]:
+    """What exists because of a journal, as it says, the oldest first; it is only looked at."""
+    return tuple(_recall(path).live)
+
+
 def _recall(path: Path) -> _Known:
     known = _Known()
     for entry in read_journal(path):

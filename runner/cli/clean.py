@@ -58,7 +58,7 @@ async def _clean(session: Session, older_than_h: float) -> None:
             await read_remote(backend, in_full=True),
             created_before_s=time.time() - older_than_h * 3600,
         )
-    if under_way := find_under_way(plays, target.name):
+    if under_way := find_under_way(plays, [target.name]):
         session.show([f"note: going on, and left alone: play {', '.join(under_way)}"])
     session.show((*known.removed, *tagged.removed))
     session.show(f"note: {line}" for line in (*known.leftovers, *tagged.leftovers))

@@ -42,7 +42,14 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     from runner.sync.synced import forget_synced
 
     namespace = session.configuration.project.namespace
-    if is_confirmed and (under_way := find_under_way(session.state / "plays", session.target.name)):
+    # Targets may share one server, as all embedded ones do.
+    here = session.target
+    sharing = [
+        one.name
+        for one in session.configuration.project.targets.values()
+        if (one.server, one.base_url) == (here.server, here.base_url)
+    ]
+    if is_confirmed and (under_way := find_under_way(session.state / "plays", {here.name, *sharing})):
         raise GateClosed(
             f"play {', '.join(under_way)} is going on, and may ask what would be deleted: wait for its end, or end it"
         )

@@ -7,7 +7,7 @@ sync's file is deleted only if it is in there, and no store and no assistant of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from runner.domain.assistant import Namespace
 from runner.domain.conversation import AssistantId, FileId, StoreId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing
-from runner.journal import PLAY_JOURNALS, Entry, Intent, Journal, find_journals, read_journal
+from runner.journal import PLAY_JOURNALS, Entry, Intent, Journal, find_journals, read_journal, read_live
 from runner.sync import tags
 from runner.sync.remote import RemoteState, Tagged, play_objects, run_bounded
 
@@ -288,18 +288,17 @@ def _is_on(journal: Path, target: str) -> bool:
     return any(one.entry == "play" and one.fields.get("target") == target for one in read_journal(journal))
 
 
-def find_under_way(folder: Path, target: str) -> tuple[str, ...]:
-    """The plays in `folder` that a process is still at, on this target."""
+def find_under_way(folder: Path, targets: Collection[str]) -> tuple[str, ...]:
+    """The plays in `folder` that a process is still at, on one of these targets."""
     theirs = sorted(set(folder.glob(PLAY_JOURNALS)) - set(find_journals(folder, PLAY_JOURNALS)))
-    return tuple(dict.fromkeys(path.parent.name for path in theirs if _is_on(path, target)))
+    return tuple(dict.fromkeys(path.parent.name for path in theirs if any(_is_on(path, one) for one in targets)))
 
 
 def read_kept(folder: Path, target: str) -> Iterator[tuple[Kind, str, str]]:
     """What plays that ended made on this target and did not remove, as their journals say: kind, id and play."""
     for path in find_journals(folder, PLAY_JOURNALS):
         if _is_on(path, target):
-            with Journal.reopen(path) as journal:
-                yield from ((kind, remote_id, path.parent.name) for kind, remote_id in reversed(journal.live))
+            yield from ((kind, remote_id, path.parent.name) for kind, remote_id in read_live(path))
 
 
 async def clean_journals(

@@ -172,7 +172,7 @@ def test_what_the_judge_had_said_before_an_interruption_is_not_asked_again(
     change(played, "number: 40", "judge: Is it long")
     unsure = "{question: {contains: kind}, says: 0.5}"
     slow = MOVES.replace(
-        "{question: {contains: kind}, says: 0.9}", f"{unsure}\n  - {{question: any, wait: 120, says: 1}}"
+        "{question: {contains: kind}, says: 0.9}", f"{unsure}\n  - {{question: {{contains: long}}, wait: 120, says: 1}}"
     )
     (played / "moves.yaml").write_text(slow.replace("  - {question: any, says: 0.1}\n", ""), "utf-8")
     process = start_verb("judge", "latest", cwd=played, environment=os.environ)

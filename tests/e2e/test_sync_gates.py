@@ -209,11 +209,14 @@ def test_what_a_play_kept_is_listed_also_where_the_server_has_no_list_of_it(proj
 
 def test_nothing_is_destroyed_while_a_play_goes_on(project: Project) -> None:
     project.run("sync")
+    project.write(extra="targets: {other: {api: responses, server: embedded}, far: {api: responses}}\n")
     with Journal(project.root / ".runner" / "plays" / "now" / "journal.jsonl") as journal:
-        journal.add("play", target="embedded")
+        journal.add("play", target="far")
+        assert "is going on" not in project.run("destroy").err
+        journal.add("play", target="other")
         done = project.run("destroy", "--confirm", "gates-1")
         assert (done.code, "play now is going on" in done.err) == (4, True)
-        assert "note: going on, and left alone: play now" in project.run("clean").out
+        assert "note: going on, and left alone: play now" in project.run("clean", "-t", "other").out
     assert project.run("destroy", "--confirm", "gates-1").code == 0
 
 

@@ -21,7 +21,7 @@ from runner.domain.report import COUNTED, DECLINED, NOT_STARTED, Report, Scenari
 from runner.domain.result_json import as_plain
 from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal
-from runner.reporting import MARK, name_uniquely
+from runner.reporting import MARK, describe_weak, name_uniquely
 from runner.reporting._failure import answer_of, cut_middle, find_failure, shorten
 
 DEFAULT_NAME = "report.html"
@@ -138,6 +138,7 @@ def render(report: Report) -> Iterator[str]:
             mark=MARK,
             version=__version__,
             report=report,
+            weak=describe_weak(report.tally),
             results=page.go_through(),
             left_out=max(0, len(report.results) - MOST_DETAILS),
             definitions=definitions,

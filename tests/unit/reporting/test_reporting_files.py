@@ -355,6 +355,7 @@ class TestGitHub:
         ]
         line = "weak passes, which prove little: 2 by `refuses`"
         assert line in (tmp_path / "summary.md").read_text().replace("\\", "")
+        assert line in written("html", tmp_path, report)
         cases = TestJUnit().cases(written("junit", tmp_path, report))
         told = {name: {one.name: one.value for one in case.properties()} for name, case in cases.items()}
         assert [told[name].get("weak_passes") for name in ("strong", "one", "all")] == [None, "refuses", "refuses"]
