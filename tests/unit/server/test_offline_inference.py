@@ -352,3 +352,16 @@ def test_the_same_thing_listed_twice_in_one_piece_is_two() -> None:
 
     assert isinstance(move, Answer)
     assert move.declined
+
+
+@pytest.mark.parametrize(
+    "line", ["Later than that, half of the price is kept.", "Guests get a voucher for the full price."]
+)
+def test_a_rule_on_something_else_takes_no_listed_price_away(line: str) -> None:
+    passage = Passage(
+        file_id="f", filename="a.txt", score=0.5, text=f"Prices\nCanoe 34.00\nTea 2.00\n\nCancelling\n{line}\n"
+    )
+    move = choose_move(scene("How much is a canoe?", searched(passage), tools=frozenset({"file_search"})))
+
+    assert isinstance(move, Answer)
+    assert "34.00" in move.text

@@ -37,7 +37,6 @@ _WORDS = {
     "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
     "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
 }  # fmt: skip
-_WITHOUT_CENTS = frozenset({"¥", "JPY", "₩", "KRW"})
 
 CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
 # Grouped first, else plain; NBSP and the narrow NBSP group too.
@@ -87,7 +86,7 @@ def round_money(value: Decimal) -> Decimal:
 def format_money(value: Decimal, currency: str) -> str:
     """An amount with its currency before it; two decimals but for currencies that have none."""
     rounded = round_money(value)
-    is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
+    is_whole = currency in ("¥", "JPY", "₩", "KRW") and rounded == rounded.to_integral_value()
     digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
     return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
 
@@ -314,6 +313,7 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)"
+_ON_PRICES = re.compile(r"(?i)\bprices\b|^\W*price\b|\bbills?\b|\b(half|double|reduced|lower|higher)( the)? price\b")
 _SEVERAL = re.compile(
     r"\s*\|?\s*(?P<count>\d{1,3})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)"
     rf"(?:[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}[\s=|.]*)?",
@@ -417,7 +417,7 @@ class PriceList:
         spoken_of = read_roots(thing.name)
         for text, roots in self._prose:
             is_on_it = spoken_of <= roots and any(one[0].isdigit() for one in roots)
-            if is_on_it or (roots & {"price", "bill"} and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))):
+            if is_on_it or (_ON_PRICES.search(text) and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))):
                 raise NotSure(f"'{text[:80]}' may change what '{thing.name}' costs")
         _refuse_conditions(thing, line, lines)
         return _price(thing, line, _find_currency(line, lines)), line
