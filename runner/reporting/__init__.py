@@ -83,14 +83,6 @@ def without_secrets(report: Report, redactor: Redactor) -> Report:
     )
 
 
-def describe_estimate(report: Report) -> str:
-    """What stands behind tokens that no model used: a script's are written there, or estimated from its words."""
-    scripted = [variant.is_scripted for variant in report.variants]
-    if not any(scripted) or not report.tally.total_tokens:
-        return ""
-    return ", estimated: a script answered" if all(scripted) else ", in part estimated"
-
-
 def describe_judging(used: Judging) -> list[str]:
     """A line on what the judge was asked, and used; none if it was asked nothing."""
     if not used.requests:

@@ -43,7 +43,7 @@ from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
 from runner.redaction import Redactor
-from runner.reporting import describe_estimate, describe_judging
+from runner.reporting import describe_judging
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -421,7 +421,7 @@ def _describe_use(report: Report) -> list[str]:
     if tally.runs and any(variant.inference != OFFLINE for variant in report.variants):
         unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
-        used += describe_estimate(report)
+        used += report.estimate
         if tally.unpriced_runs < tally.runs:
             unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
             tier = f", the list price and not that of --tier {report.tier}" if report.tier else ""
