@@ -530,7 +530,9 @@ async def _play(
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     journals = {id(lane.journal): lane.journal for lane in lanes}.values()
     if wanted.keep and (left := sum(len(journal.live) for journal in journals)):
-        click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
+        click.echo(
+            f"kept {count(left, 'object')} on the remote side; `runner clean{session.option}` removes what is kept"
+        )
     refusals = [*(journal.refusal for journal in journals), kept.refusal]
     return report, next((one for one in refusals if one), None)
 

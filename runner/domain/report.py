@@ -453,6 +453,14 @@ class Report:
         return 3 if counts["errored"] or counts[DECLINED] or self.leftovers or self.cut_off else 0
 
     @property
+    def estimate(self) -> str:
+        """What stands behind tokens that a script wrote, or that are estimated from its words."""
+        scripted = [variant.is_scripted for variant in self.variants]
+        if not any(scripted) or not self.tally.total_tokens:
+            return ""
+        return ", estimated: a script answered" if all(scripted) else ", in part estimated"
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """How many scenarios there are under each of COUNTED; each is counted once."""
         return {word: self.tally.counts[word] for word in COUNTED}

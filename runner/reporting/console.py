@@ -425,8 +425,7 @@ def _describe_use(report: Report) -> list[str]:
     if tally.runs and any(variant.inference != OFFLINE for variant in report.variants):
         unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
-        scripted = [variant.is_scripted for variant in report.variants]
-        used += ", estimated: a script answered" if all(scripted) else ", in part estimated" if any(scripted) else ""
+        used += report.estimate
         if tally.unpriced_runs < tally.runs:
             unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
             tier = f", the list price and not that of --tier {report.tier}" if report.tier else ""

@@ -117,10 +117,10 @@ def plan_sync(
         assistant = bind(remote.assistants, namespace, one.assistant.address)
         store = bind(remote.stores, namespace, one.assistant.address)
         unit = plan_unit(one, assistant.chosen, store.chosen, policy, stored=remote.stores_assistants)
-        unit = _respect_holder(unit, remote.assistants)
+        unit = _respect_holder(unit, remote.assistants, policy.option)
         units.append(_name_files(unit, remote))
         if remote.stores_assistants:
-            notes += _note_namesakes(one, assistant, remote.assistants)
+            notes += _note_namesakes(one, assistant, remote.assistants, policy.option)
     if not remote.stores_assistants:
         notes += _note_what_is_not_stored(wanted)
     unused = find_unused_objects(desired, namespace, remote, prunes=policy.prunes)
@@ -163,7 +163,7 @@ def plan_unit(
     return replace(unit, assistant_change=change, stale_tags=stale)
 
 
-def _respect_holder(unit: Unit, assistants: Iterable[RemoteAssistant]) -> Unit:
+def _respect_holder(unit: Unit, assistants: Iterable[RemoteAssistant], option: str) -> Unit:
     """Blocked, if ours would be made under a name that is taken: on such an API that changes what is there."""
     address = unit.address
     holder = next((one for one in assistants if one.key == address), None)
@@ -173,7 +173,7 @@ def _respect_holder(unit: Unit, assistants: Iterable[RemoteAssistant]) -> Unit:
     whose = f"belongs to the namespace '{owner}'" if owner else "carries no tags of ours"
     reason = f"{holder.id} has its name, and {whose}"
     if owner is None:
-        reason += f"; `runner adopt {address} {holder.key}` takes it over"
+        reason += f"; `runner adopt{option} {address} {holder.key}` takes it over"
     change = replace(unit.assistant_change, action=Action.BLOCKED, remote_id=holder.id, fields=(), reason=reason)
     return replace(unit, assistant_change=change, holder=holder)
 
@@ -330,7 +330,7 @@ def _note_what_is_not_stored(desired: Iterable[Desired]) -> tuple[str, ...]:
 
 
 def _note_namesakes(
-    desired: Desired, binding: Binding[RemoteAssistant], assistants: Iterable[RemoteAssistant]
+    desired: Desired, binding: Binding[RemoteAssistant], assistants: Iterable[RemoteAssistant], option: str
 ) -> tuple[str, ...]:
     """Assistants of the same display name that nobody has tagged; shown when one of our own is about to be made."""
     name, address = desired.assistant.name, desired.assistant.address
@@ -339,7 +339,7 @@ def _note_namesakes(
         return ()
     return (
         f"assistant {address}: {', '.join(ids)} is also called '{name}', but not ours: left alone; "
-        f"`runner adopt {address} {ids[0]}` takes it over",
+        f"`runner adopt{option} {address} {ids[0]}` takes it over",
     )
 
 
@@ -380,7 +380,7 @@ def check_gates(plan: SyncPlan, *, allowed_deletes: int | None) -> None:
     if deletes and not plan.declared:
         raise GateClosed(
             f"the file declares no assistant, so --prune would delete all {deletes} objects of the namespace "
-            f"'{plan.namespace}'; if that is meant: runner destroy --confirm {plan.namespace}"
+            f"'{plan.namespace}'; if that is meant: runner destroy{plan.policy.option} --confirm {plan.namespace}"
         )
     if allowed_deletes is not None and deletes != allowed_deletes:
         raise GateClosed(f"the plan deletes {deletes} objects, and --allow-deletes says {allowed_deletes}")
@@ -388,7 +388,7 @@ def check_gates(plan: SyncPlan, *, allowed_deletes: int | None) -> None:
     if allowed_deletes is None and deletes > free:
         raise GateClosed(
             f"the plan deletes {deletes} of {plan.owned} objects, and only {free} (one, or {FREE_SHARE:.0%}) may go "
-            f"unasked; look at `runner plan --prune`, then add --allow-deletes {deletes}"
+            f"unasked; look at `runner plan{plan.policy.option} --prune`, then add --allow-deletes {deletes}"
         )
 
 

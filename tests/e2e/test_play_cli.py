@@ -245,7 +245,10 @@ def test_synced_demands_the_identical_assistant(project: Project) -> None:
     project.write_scenario(SPLIT.format(expected="12.50"))
     refused = project.run("play", "--synced")
     assert refused.code == 6
-    assert "runner sync" in refused.err
+    assert "run `runner sync` first" in refused.err
+    path = project.folder / "assistants.yaml"
+    path.write_text(path.read_text().replace("targets:", "targets:\n  twin: {api: assistants, server: embedded}", 1))
+    assert "run `runner sync -t twin` first" in project.run("play", "--synced", "-t", "twin").err
     assert project.run("sync").code == 0
     assert project.run("play", "--synced").code == 0
 

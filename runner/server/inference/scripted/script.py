@@ -53,10 +53,6 @@ class AboutQuestion:
     contains: tuple[str, ...] = ()
     pattern: Pattern | None = None
 
-    @property
-    def is_any(self) -> bool:
-        return not self.contains and self.pattern is None
-
     def fits(self, question: str) -> bool:
         """Case is ignored. Raises TimeoutError if the regular expression takes too long."""
         folded = question.casefold()
@@ -278,8 +274,9 @@ def read_scripts(
     document = read_document(path, file=file, schema=lambda _: script_schema())
     scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
     rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
-    _report_unreachable(document, "scripts", [one.times is None and one.question.is_any for one in scripts])
-    _report_unreachable(document, "rulings", [one.question.is_any and one.about.is_any for one in rulings])
+    every = AboutQuestion()
+    _report_unreachable(document, "scripts", [one.times is None and one.question == every for one in scripts])
+    _report_unreachable(document, "rulings", [one.question == one.about == every for one in rulings])
     if functions is not None:
         document.take_over(_find_unknown_calls(document, functions), lambda one: one)
     document.check()
@@ -288,16 +285,14 @@ def read_scripts(
 
 def _report_unreachable(document: YamlDocument, key: str, takes_all: Sequence[bool]) -> None:
     """What stands behind one that every question fits."""
-    place = takes_all.index(True) if True in takes_all else len(takes_all)
-    if len(document.sound_items(key)) != len(_items(document.value, key)):
+    if True not in takes_all or len(takes_all) < len(_items(document.value, key)):
         return
-    at = document.location((key, place, "question")) if place < len(takes_all) else None
-    if at and place + 1 < len(takes_all):
-        line = document.location((key, place + 1)).line
-        message = f"every question fits this one, so what follows from line {line} on is never reached"
-        document.report((key, place, "question"), message, "put it last")
-    elif at and key == "scripts" and "otherwise" in document.value_at(()):
-        message = f"it is never reached: every question fits the script on line {at.line}"
+    place: Where = (key, first := takes_all.index(True), "question")
+    if first + 1 < len(takes_all):
+        after = f"what follows from line {document.location((key, first + 1)).line} on is never reached"
+        document.report(place, f"every question fits this one, so {after}", "put it last")
+    elif key == "scripts" and document.value_at(()).get("otherwise"):
+        message = f"it is never reached: every question fits the script on line {document.location(place).line}"
         document.report(("otherwise",), message, "remove one of the two")
 
 
@@ -307,10 +302,9 @@ def _find_unknown_calls(
     """Calls of functions that there aren't, or with arguments that they don't have; in broken scripts, too."""
     for where, move in _calls(document):
         for place, (name, arguments) in move:
-            at = document.location(where)
             if name not in (*functions, _CODE, _SEARCH):
                 hint = suggest(name, [*sorted(functions), _CODE, _SEARCH])
-                yield at.problem(f"no assistant has the function {quote(name)}", hint=hint)
+                yield document.location(where).problem(f"no assistant has the function {quote(name)}", hint=hint)
             elif isinstance(arguments, dict) and name in functions:
                 yield from _find_unknown_arguments(document, (*place, name), as_json(arguments), functions[name])
 
