@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from runner.checks._numbers import FoundNumber, Passage
 from runner.checks._units import CURRENCIES
+from runner.checks._wording import FORMERLY
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
 _MARK = re.compile(r"\*\*\*?|__(?!\w{0,40}__\w)|</?(?:b|strong|mark)>|\\(?:textbf|mathbf|underline)\{|==(?==)?")
@@ -119,9 +120,12 @@ def _last(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumbe
         given = [number for number in given if not _only_explains(passage.text, number, start)]
         while len(given) > 1 and _is_tax_within(passage.text, given[-2], given[-1]):
             given.pop()
-        if given:
+        while given:
             chosen = _emphasised(passage.text, given)
-            return passage.judged(chosen if chosen is not given[-1] else _main(passage.text, given))
+            chosen = passage.judged(chosen if chosen is not given[-1] else _main(passage.text, given))
+            if len(given) == 1 or not chosen.problem.endswith(FORMERLY):
+                return chosen
+            given = [number for number in given if number.start != chosen.start]
     return fallback and passage.judged(fallback)
 
 

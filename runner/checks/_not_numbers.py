@@ -64,37 +64,8 @@ _DATES = (
     ),
 )
 _MONTHS_THAT_ARE_WORDS = frozenset(
-    [
-        "may",
-        "march",
-        "mar",
-        "set",
-        "out",
-        "ago",
-        "mag",
-        "dis",
-        "des",
-        "pro",
-        "elo",
-        "ara",
-        "led",
-        "dub",
-        "sie",
-        "lip",
-        "lis",
-        "kas",
-        "hun",
-        "hul",
-        "tem",
-        "tra",
-        "ag",
-        "ene",
-        "gen",
-        "giu",
-        "mac",
-        "mai",
-        "mei",
-    ]
+    "may march mar set out ago mag dis des pro elo ara led dub sie lip lis kas hun hul tem tra ag ene gen giu mac mai"
+    " mei".split()
 )
 _TIMES = Alternatives(
     r"""

@@ -205,21 +205,35 @@ _SURE = r"(?<!\bno[ ])(?<!out[ ])(?<![ ]a[ ])(?<!any[ ])(?<!beyond[ ])(?<!\bof[ 
 
 
 _NEVER = re.compile(r"(?!)")
+_NOBODY = r"nobody|no[ ]one|none[ ]of(?:[ ]\w+){1,2}|nothing|no[ ]\w{3,15}|niemand|personne[ ]ne|nadie|nessuno|ninguém"
+_SAID = "(?:answer|total|result|price|fee|amount|number|figure|rate|cost|date|day)"
 _DENIED = (
     IgnoringCase(
         r"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer|neither|nor"
-        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from"
+        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|won't|(?:unable|not[ ]able)[ ]to)[ ](?:confirm|verify"
+        r"|(?:tell|promise|say[ ]to|guarantee)(?:[ ]you)?)|far[ ]from"
         rf"|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
         rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
-        rf"|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z",
+        rf"|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z"
+        rf"|(?<!\w)(?:{_NOBODY})(?:[ ](?:else|ever|has|have|had|will|would|should))*[ ](?:pays?|paid|costs?|is|are|was|were"
+        r"|gets?|charges?|owes?|takes?|zahlt|kostet|paie|coûte|paga|cuesta|costa|betaalt)"
+        rf"(?:[ ](?:charged|just|only|exactly|about|the|an?|as|much|paying))*[ ]{_MARKS}\Z"
+        r"|(?<!is[ ])(?<!was[ ])(?<!were[ ])(?<!are[ ])(?<!thing[ ])(?<!'s[ ])\b(?:wrong|incorrect|false|mistaken|outdated|falsch"
+        rf"|faux)(?:[ ]{_SAID})?:[ ]{_MARKS}\Z",
         hint=r"n't|no|without|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
-        r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n",
+        r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n|outdated|falsch|faux|niemand|personne|nadie|nessuno",
     ),
     IgnoringCase(
         r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
-        r"(?:[ ](?:wrong|incorrect|false)\b"
-        r"|(?:[ ]not|n't)[ ](?:the[ ]|a[ ])?(?:right|correct|answer|total|result|accurate)\b)"
+        r"(?:[ ](?:the[ ]|an?[ ])?(?:wrong|incorrect|false|old|former|previous|outdated)\b"
+        rf"|(?:[ ]not|n't|[ ]no[ ]longer)[ ](?:the[ ]|a[ ])?(?:right|correct|accurate|{_SAID})\b)"
+        r"|[ *_$\\]{0,4}(?:[ ]\w{1,12})?(?:\)?[,:;]|[ ]?[(–—-])[ ]?(?:(?:this|that)(?:'s|[ ]is)[ ])?(?:wrong|incorrect|false"
+        r"|mistaken|not[ ](?:right|correct|true)|no|falsch|faux)(?=[ ]?[.!,;)\n*]|\s*\Z)"
+        r"|(?:[ ]\w{1,12})?[ ](?:fee|charge|price|rate|discount|offer|tariff|plan|deal|surcharge|fare|deposit|penalty|toll"
+        r"|promotion)s?(?:[ ][a-z]{1,12}){0,3}?[ ](?:(?:is|are|was|were|(?:has|have|had)[ ]been|got)(?:[ ](?:now|since|just))?"
+        r"[ ](?:cancell?ed|abolished|dropped|scrapped|removed|discontinued|withdrawn|lifted|suspended|invalid|not[ ]valid)"
+        r"|(?:has|have)[ ](?:expired|ended|lapsed|gone)|(?:has|have)[ ]been[ ]replaced|isn't[ ]valid)\b"
         r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?,[ ]which[ ](?:is|was|would[ ]be)[ ](?:wrong|incorrect|false|mistaken)\b"
         r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet|however,?)[ ]"
         r"(?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false|mistaken)"
@@ -242,7 +256,13 @@ _OPEN = (
         hint=r"if|suppos|assum|let|whether|maybe|perhaps|possibly|may|might|could|example|instance|such|e\.[ ]?g"
         r"|z\.[ ]?b|forse|kanske|misschien|vielleicht|quiz|tal|beispiel|exemple|ejemplo|exemplo|esempio|bijvoorbeeld",
     ),
-    re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
+    re.compile(
+        r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"
+        r"|[^.!?,;:\n]{0,30}[.!,;:–—-]{0,2}[ ](?i:(?:(?:but|and|though|although|however|honestly|sorry|yet),?[ ]){0,2}(?:i|we)"
+        r"(?:[ ](?:really|honestly))?(?:[ ]do(?:n't|[ ]not)[ ]know|[ ]have[ ]no[ ]idea|(?:'m|'re|[ ]am|[ ]are)[ ](?:not[ ]|un)"
+        r"(?:sure|certain)|[ ](?:can't|cannot|could(?:n't|[ ]not))[ ](?:confirm|verify|tell|say)|[ ]doubt)"
+        r"(?:[ ](?:it|that|this|so|for[ ]sure))?)(?=[ ]?[.!,;\n]|\s*\Z)"
+    ),
 )
 _BOUND = (
     IgnoringCase(
@@ -304,8 +324,9 @@ _DENIED_ELSEWHERE = (
         r"[ *_$)\\]{0,4}(?:[^\s\d]{0,6}[ ]?)?(?:ではありません|ではない|じゃない|でない"
         r"|(?:이|가)?[ ]?아니(?:다|에요|라)"
         r"|(?:이|가)[ ]?아닙니다|아닙니다"
-        r"|değil\w{0,5}|नहीं|(?:ist|sind|wäre)[ ](?:falsch|nicht|unrichtig)|(?:est|serait)[ ](?:faux|incorrect"
-        r"|erroné)|(?:es|é|è)[ ](?:incorrect[oa]|fals[oa]|errad[oa]|sbagliat[oa])"
+        r"|değil\w{0,5}|नहीं|(?:ist|sind|wäre)[ ](?:(?:der|die|das)[ ])?(?:falsch\w*|nicht|unrichtig|alte)(?!\w)"
+        r"|(?:est|serait)[ ](?:faux|incorrect|erroné|l'ancien|le[ ]mauvais)"
+        r"|(?:es|é|è)[ ](?:(?:el|la|o|a|il)[ ]\w{1,12}[ ])?(?:incorrect[oa]|fals[oa]|errad[oa]|sbagliat[oa]|equivocad[oa])"
         r"|(?:неверно|неправильно)|是错的|是錯的|は間違い)"
     ),
 )
@@ -343,13 +364,25 @@ _CHANGED = (
     r"(?:[ ][^\W\d]{1,15}){0,4}[ ]from[ ]"
 )
 """Behind it stands what something was before: reduced from $15 to $12."""
+_COMPARED = "gegenüber|im[ ]Vergleich[ ]zu|par[ ]rapport[ ]à|frente[ ]a|rispetto[ ]a|vergeleken[ ]met"
+_IN_THE_PAST = (
+    r"last[ ](?:year|month|week|time|season)|previously|before(?:[ ]that)?|earlier|in[ ]the[ ]past|ago|until[ ]\w+"
+    r"|letzte\w?[ ](?:Jahr|Monat|Woche)|früher|bisher|l'année[ ]dernière|l'an[ ]dernier|avant|el[ ]año[ ]pasado|antes"
+    r"|l'anno[ ]scorso|prima|vorig[ ]jaar|vroeger"
+)
 _FORMER = (
     IgnoringCase(
         r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)"
         r"|(?:previously|formerly|originally)"
         rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z"
-        rf"|\bformerly[ ]{_MARKS}\Z|{_CHANGED}{_MARKS}\Z",
-        hint="used|previously|formerly|originally|once|from",
+        rf"|\bformerly[ ]{_MARKS}\Z|{_CHANGED}{_MARKS}\Z"
+        rf"|(?:\b(?:(?<!made[ ])up|down)[ ]from|\bcompared[ ](?:to|with)|{_COMPARED})(?:[ ]only)?[ ]{_MARKS}\Z"
+        rf"|(?:\b(?:is|are|now|today|costs?|pays?|comes[ ]to|takes?|kostet|coûte|cuesta|costa)|'s)(?!\w)[^.!?;\n]{{0,30}}\d"
+        rf"(?:.{{0,40}}(?<!\w)(?:{_IN_THE_PAST})(?!\w)|.{{0,12}}\b(?:now|today|currently|this[ ]year)\b[;,.])[^.!?;\n]{{0,25}}"
+        r"(?<!\w)(?:was|were|cost|paid|charged|had[ ]been|war|waren|kostete|était|coûtait|era|eran|erano|costaba|costava)"
+        rf"(?:[ ](?:about|only|just|still|es|sie|noch))?[ ]{_MARKS}\Z",
+        hint="used|previously|formerly|originally|once|from|compared|last|before|earlier|past|ago|until|now|today|currently"
+        "|this[ ]year|letzte|bisher|derni|avant|pasado|antes|scorso|prima|vorig|vroeger|vergl|rapport|frente|rispetto|vergel",
     ),
     _NEVER,
 )
@@ -361,6 +394,7 @@ _DIFFERENCE = (
         r"[ ]too[ ](?:low|high|much|many|little|few|small|large|big)\b)"
     ),
 )
+FORMERLY = "is what it was before"
 _STRUCK = (
     IgnoringCase(r"(?:(?<![\w*_$).%])~~|(?:(?<=[ \n(]\*\*)|(?<=\A\*\*))~~|<(?:s|del|strike)>)[*_\\$]{0,4}\Z"),
     _NEVER,
@@ -373,7 +407,7 @@ _OBJECTIONS = (
     (_BOUND, "is only a bound"),
     (_BOUND_ELSEWHERE, "is only a bound"),
     (_WORKED_ON, "is only part of a sum that isn't worked out"),
-    (_FORMER, "is what it was before"),
+    (_FORMER, FORMERLY),
     (_DIFFERENCE, "is only how far off something is"),
 )
 _SAYS_SOMETHING = re.compile(r"[^\W\d_]|[<>≥≤≧≦≠=%÷×*+\\~/]")
@@ -422,6 +456,33 @@ def objection(text: str, start: int, end: int, unit_end: int) -> str:
     if _FACTOR.search(before) and not _RESULT_FOLLOWS.match(text, end):
         return "is only part of a sum that isn't worked out"
     return ""
+
+
+_NOT_ABOUT = "ask asked information know worry sorry what how more heard talk details question questions"
+_ROUGH = (
+    IgnoringCase(
+        r"(?<!\w)(?:"
+        + "".join(rf"(?<!{one}[ ])" for one in _NOT_ABOUT.split())
+        + r"about|around|approximately|approx\.?"
+        r"|roughly|circa|ca\.|nearly|almost|close[ ]to|more[ ]or[ ]less|an[ ]estimated|in[ ]the[ ](?:region|order)[ ]of|etwa"
+        r"|ungefähr|rund|environ|à[ ]peu[ ]près|un[oa]s|aproximadamente|alrededor[ ]de|cerca[ ]de|intorno[ ]a|casi|quasi"
+        rf"|ongeveer|około|примерно|около)(?:[ ](?:the|an?|some|another))?[ ]{_MARKS}\Z|(?:\A|[\s(:])~[ ]?[*_$\\]{{0,3}}\Z|约\Z|約\Z",
+        hint="about|around|approx|roughly|circa|ca\\.|nearly|almost|close|more|estimated|order|region|etwa|rund|environ"
+        "|un[oa]s|aproxim|alrededor|cerca|intorno|casi|quasi|ongeveer|~",
+    ),
+    IgnoringCase(
+        r"(?:[ ]\w{1,12})?,?[ ](?:or[ ](?:so|thereabouts)|give[ ]or[ ]take|more[ ]or[ ]less|approximately|roughly|ungefähr"
+        r"|environ)(?!\w)"
+    ),
+)
+
+
+def is_rough(text: str, start: int, end: int, unit_end: int) -> bool:
+    """Whether the number there is only about right: "about 18", "18 or so"."""
+    ahead, behind = _ROUGH
+    if behind.match(text, end) or (unit_end > end and behind.match(text, unit_end)):
+        return True
+    return ahead.search(text[max(0, start - _REACH) : start]) is not None
 
 
 def is_denied(text: str, start: int, end: int) -> bool:

@@ -23,7 +23,7 @@ SCHEMA = {
     "4. März 2026, 4.3.2026, 2026年3月4日. Which of 03/04/2026 is the month, `locale` says; without it such a date is "
     "ambiguous, and fails with the reason. A date without a year counts for any year only with `year: false`. "
     "A date that is denied, or that something was moved from, isn't given; one that is only about right, a limit (by, "
-    "until, before, after) or of something that is off fails with the reason.",
+    "until, before, after), of something that is off or of which it says that there is nothing then fails with the reason.",
     "properties": {
         "value": {
             "type": "string",
@@ -165,6 +165,33 @@ _CALLED_OFF_BEHIND = re.compile(
     r"|est|été|fue|sido|foi|è|stat[oa]|werd|был\w?|został\w?)(?:[ ](?:now|since|just|then|\w{1,12}ly))?"
     rf"[ ](?:{_OFF}|{_PUT_OFF})(?!\w)(?![ ](?:from|to|vom|du|del)(?!\w))"
 )
+_NOTHING = "is a day on which something doesn't take place (`qualified: true` would accept that)"
+_NOTHING_HINT = re.compile(r"\bno|n't|kein|\bpas\b|aucun|geen|fully|sold|unavail|impossible|booked|taken|cannot")
+_THING = (
+    r"(?:booking|reservation|appointment|deliver(?:y|ie)|flight|train|bus|ferr(?:y|ie)|tour|table|room|slot|seat|event|order"
+    r"|class|meeting|ticket|vacanc(?:y|ie)|availability|service|record|entry|trip|shipment|departure|concert|show|course"
+    r"|session|one|anything)(?:e?s)?"
+)
+_IS_THERE = (
+    r"(?:[ ](?:is|are|was|were|has|been|be|left|available|scheduled|planned|booked|free|found|made|listed|due"
+    r"|leaves?|departs?|runs?|arrives?|starts?|comes?|happens?|opens?))"
+)
+_NOTHING_BEFORE = re.compile(
+    rf"(?:(?<!\w)no(?:[ ]\w{{2,12}})?[ ]{_THING}{_IS_THERE}*|(?<!\w)(?:nobody|no[ ]one|nothing)(?:[ ](?:else|will))?{_IS_THERE}+"
+    r"|(?:(?<!\w)(?:not|never|cannot|unable[ ]to)|n't)"
+    rf"(?:(?:[ ](?:find|see|have|got|locate|offer|make|confirm|be|get|book|show|an?|any|your|the|other)){{1,3}}[ ]{_THING}{_IS_THERE}*"
+    r"|[ ](?:be[ ])?(?:deliver\w*|ship|run|work|operate|fly|offer|open|available|possible|serve|come|accept|do)(?:[ ]\w{1,12}){0,3}?)"
+    r"|(?<!\w)(?:fully[ ]booked|booked[ ](?:up|out)|sold[ ]out|unavailable)"
+    r"|(?<!\w)(?:keine?[mnrs]?|geen|aucune?|pas[ ]d(?:e[ ]|')|no[ ]hay|non[ ]c'è|nessun[ao]?)[ ]?[^\W\d]{3,20})"
+    rf"[ ](?:for|on|at|under|dated|from|für|pour|para|per|voor|op|am|le|el|il){_UP_TO_IT}"
+)
+_NOTHING_BEHIND = re.compile(
+    r"[^.!?;:\n]{0,45}?(?:n't|\b(?:cannot|not|nobody|nothing|no(?:[ ]\w+)?))(?:[ ][\w']+){0,5}?"
+    r"[ ](?:(?<!until )(?<!by )(?<!before )then|(?:on[ ])?(?:that|this)[ ](?:day|date))(?=[ ]?[.,;!)\n]|\s*\Z)"
+    r"|[ ](?:is|are|was)(?:(?:n't|[ ]not|[ ]no[ ]longer)[ ](?:available|possible|free|bookable|an?[ ]option|offered)"
+    r"|(?:[ ](?:already|completely|now|unfortunately))?[ ](?:fully[ ]booked|booked[ ](?:up|out)|sold[ ]out|taken|unavailable"
+    r"|impossible))(?!\w)"
+)
 
 
 def prepare(*_written: object) -> None:
@@ -189,7 +216,7 @@ class Check:
 
     def judge(self, run: Run) -> Finding:
         found = list(self._dates(normalise(shown_text(end_lines(run.text), struck=False))))
-        given = [one for one in found if not one[2].endswith((_NOT_THAT, _NO_LONGER))]
+        given = [one for one in found if not one[2].endswith((_NOT_THAT, _NO_LONGER, _NOTHING))]
         wanted = dt.date.fromisoformat(self.value)
         chosen = {"first": given[:1], "last": given[-1:]}.get(self.take, given) or found
         fits = [date is not None and abs((date - wanted).days) <= self.tolerance_days for _, date, _ in chosen]
@@ -272,6 +299,8 @@ def _find_problem(text: str, found: re.Match[str], *, qualified: bool) -> str:
         return "is only a limit or about right (`qualified: true` would accept that)"
     if _CALLED_OFF.search(ahead) or _CALLED_OFF_BEHIND.match(behind):
         return "is the date of something that is called off (`qualified: true` would accept that)"
+    if _NOTHING_HINT.search(ahead + behind) and (_NOTHING_BEFORE.search(ahead) or _NOTHING_BEHIND.match(behind)):
+        return _NOTHING
     return "is asked or supposed, not said" if is_asked(text, end) or is_supposed(text, start) else ""
 
 
