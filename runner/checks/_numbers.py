@@ -192,8 +192,7 @@ _WITH_POINTS = frozenset("usd gbp cad aud nzd hkd sgd inr jpy cny krw thb ils my
 """Currencies of countries where a point stands before decimals."""
 _SPELLED_NUMBER = re.compile(
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven"
-    r"|eigh|nine)ty"
-    r"|hundred|thousand|million)[ ]\Z",
+    r"|eigh|nine)ty|hundred|thousand|million)[ ]\Z",
     re.IGNORECASE,
 )
 _RATIO = re.compile(r"\{\s?\\?\$?(?P<over>\d[\d.,]*)\s?\}\s?\{\s?\\?\$?(?P<under>\d[\d.,]*)\s?\}\Z")
@@ -299,14 +298,9 @@ class Passage:
         reason = objection(self.text, number.start, number.end, number.unit_end)
         if not reason and self.is_scaled and not number.is_multiplied and not number.is_percent:
             reason = "may be in thousands or millions, as the text says"
-        if reason:
-            return replace(number, problem=f"{number.text} {reason}")
-        rough = is_rough(self.text, number.start, number.end, number.unit_end)
-        return (
-            replace(number, rough=f"{number.text} is only about right: say `tolerance` or `percent`")
-            if rough
-            else number
-        )
+        if not reason and is_rough(self.text, number.start, number.end, number.unit_end):
+            return replace(number, rough=f"{number.text} is only about right: say `tolerance` or `percent`")
+        return replace(number, problem=f"{number.text} {reason}") if reason else number
 
     def read_all(self, start: int, end: int) -> Iterator[FoundNumber]:
         floor, labels = start, Labels(self.text, start, end)

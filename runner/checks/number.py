@@ -21,10 +21,10 @@ SCHEMA = {
     "type": "object",
     "description": "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, "
     "890 million, 12 Mio. EUR, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't "
-    "count. "
-    "Ranges, bounds (at most, starting from), plain denials, guesses (maybe, for example), what it was before and digits "
-    "joined to unknown text fail with the reason, and so does 'about 18' for a whole number without `tolerance`. It reads words, not "
-    "meaning: where a wrong answer may mention the right number last, ask for `take: only`.",
+    "count. Ranges, bounds (at most, starting from), plain denials, guesses (maybe, for example), what it was before "
+    "and digits joined to unknown text fail with the reason, and so does 'about 18' for a whole number without "
+    "`tolerance`. It reads words, not meaning: where a wrong answer may mention the right number last, ask for "
+    "`take: only`.",
     "properties": {
         "value": {
             "type": "number",
@@ -199,8 +199,8 @@ class Check:
         return self._finding(True, _list_texts(numbers))
 
     def problem_of(self, number: FoundNumber) -> str:
-        """Why it isn't to be taken at its word; about 18 is no 18, but may be 18.20 or what lies between limits."""
-        is_exact = self.value is not None and not self._places and not (self.tolerance or self.percent)
+        """Why it isn't to be taken at its word; "about 18" is no 18, though it may lie between limits."""
+        is_exact = number.value == self.value and not (self._places or self.tolerance or self.percent)
         return number.problem or (number.rough if is_exact and self.places is None else "")
 
     def accepts(self, number: FoundNumber) -> bool:
