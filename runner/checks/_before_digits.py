@@ -24,8 +24,8 @@ _SPACE = "[ \u00a0]"
 _MINUS_WORDS = "minus|negative|moins|menos|meno|минус|eksi|ujemne|マイナス|负|負|सालब|ऋण|سالب|ناقص"
 
 _BEFORE = re.compile(
-    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:(?<=[A-Z]){_SPACE}?[$€£]"
-    rf"|/)?{_SPACE}?)?(?P<inner>[-–+])?\Z"
+    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}"
+    rf"|(?P<code>[A-Z]{{3}}))(?:(?<=[A-Z]){_SPACE}?[$€£]|/)?{_SPACE}?)?(?P<inner>[-–+])?\Z"
     r"|(?<=[=({≈][ ])-[ ]\Z"  # x = - 5
     rf"|(?:(?<!\w)(?=[A-Za-zА-я])"
     rf"|(?=[^\x00-\u04ff]))(?P<word>(?i:{_MINUS_WORDS}))[ ]?(?P<owed>\\?(?:{MONEY_BEFORE}){_SPACE}?)?\Z"
@@ -48,8 +48,7 @@ _PERCENT_BEFORE = re.compile(r"(?:(?<![\w%])%|百分之|\b(?i:yüzde)[ ])\Z")
 _MULTIPLIED_BEFORE = re.compile(
     r"(?<![\w.])(?:(?:[kKTMG]|[mb]n|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mln|mld|bn)[ ]?(?=\\?[$€£¥₹]|[A-Z]{3}[ ]?\Z)"
     r"|(?:[$€£¥₹]|(?<![A-Z])[A-Z]{3}|Rs\.?|Rp\.?)[ ]?(?:[kKmMbB]|mn|bn|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mln"
-    r"|cr(?:ore)?s?|lakhs?)[ ])"
-    r"[^\w\n]{0,6}(?:[A-Z]{3})?[ ]?\Z|(?<![\w.])T(?:EUR|CHF|USD|€)[ ]?\Z"
+    r"|cr(?:ore)?s?|lakhs?)[ ])[^\w\n]{0,6}(?:[A-Z]{3})?[ ]?\Z|(?<![\w.])T(?:EUR|CHF|USD|€)[ ]?\Z"
 )
 _WORD_BEFORE = re.compile(rf"(?<!\d )(?<!\d)(?P<word>{LETTER}{{3,20}}\.?)[ ](?:\\?(?:{MONEY_BEFORE})[ ]?)?\Z")
 _COUNTRY_BEFORE = re.compile(r"(?P<word>[A-Z][a-z]{3,12})[ ]\Z")
@@ -125,46 +124,14 @@ def _currency_before(written: str, ahead: str) -> str:
     return name
 
 
-_COUNTRIES = {
-    stem: code
-    for code, *stems in map(
-        str.split,
-        (
-            "usd us americ amerik америк estadounid",
-            "cad canad kanad канад",
-            "aud austral австрал",
-            "nzd neuseel neozel new",
-            "hkd hong гонконг",
-            "sgd singap сингап",
-            "mxn mexi",
-            "twd taiwan",
-            "jmd jamai",
-            "fjd fidji fiji",
-            "chf swiss suiss schweiz",
-            "gbp british",
-            "egp egypt",
-            "syp syrian",
-            "lbp leban",
-            "sdg sudan",
-            "ars argentin",
-            "clp chilen",
-            "cop colombi",
-            "php philippin",
-            "pkr pakistan",
-            "dkk dan",
-            "nok norweg norsk",
-            "sek swed schwed svensk",
-            "czk czech",
-            "brl brazil",
-            "nad namib",
-            "lrd liberi",
-            "gyd guyan",
-            "bsd bahami",
-            "bbd barbad",
-        ),
-    )
-    for stem in stems
-}
+_COUNTRIES_OF = (
+    "usd us americ amerik америк estadounid|cad canad kanad канад|aud austral австрал|nzd neuseel neozel new|"
+    "hkd hong гонконг|sgd singap сингап|mxn mexi|twd taiwan|jmd jamai|fjd fidji fiji|chf swiss suiss schweiz|"
+    "gbp british|egp egypt|syp syrian|lbp leban|sdg sudan|ars argentin|clp chilen|cop colombi|php philippin|"
+    "pkr pakistan|dkk dan|nok norweg norsk|sek swed schwed svensk|czk czech|brl brazil|nad namib|lrd liberi|"
+    "gyd guyan|bsd bahami|bbd barbad"
+)
+_COUNTRIES = {stem: code for code, *stems in map(str.split, _COUNTRIES_OF.split("|")) for stem in stems}
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from runner.checks._numbers import FoundNumber, Passage
 from runner.checks._units import CURRENCIES
+from runner.checks._wording import FORMERLY
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
 _MARK = re.compile(r"\*\*\*?|__(?!\w{0,40}__\w)|</?(?:b|strong|mark)>|\\(?:textbf|mathbf|underline)\{|==(?==)?")
@@ -39,8 +40,7 @@ _QUALIFYING = re.compile(
     r"(?:\b(?:for|in|of[ ]which|which|davon|dont|di[ ]cui|of[ ]that|of|over|from|with|plus|including|incl\.|after"
     r"|before|between|among|across|by|at|per|on|to|within|and|given|based[ ]on|the|all|your|their|its|these"
     r"|für|von|in|mit|inkl\.|zzgl\.|davon|bei|auf|aus|nach|pour|de|avec|dont|sur|en|par|entre|para|con|por|incluye"
-    r"|com|di|per|tra|su|voor|van|met|na|za|dla|z|для|из|с|на|за)"
-    r"|[×x+(]|,)[ ]?[*_$\\~≈€£]{0,4}\Z",
+    r"|com|di|per|tra|su|voor|van|met|na|za|dla|z|для|из|с|на|за)|[×x+(]|,)[ ]?[*_$\\~≈€£]{0,4}\Z",
     re.IGNORECASE,
 )
 _CONTRAST = re.compile(
@@ -49,10 +49,9 @@ _CONTRAST = re.compile(
     re.IGNORECASE,
 )
 _RESULT_WORD = (
-    "total|totale|answer|result|sum|altogether|in[ ]all|amount[ ]due|pay|pays|owe|owes|gesamt\\w*|insgesamt"
-    "|summe|ergebnis"
-    "|antwort|zahl\\w*|réponse|résultat|payez|respuesta|resultado|resposta|risposta|risultato|итого|ответ|razem"
-    "|suma|totaal"
+    "total|totale|answer|result|sum|altogether|in[ ]all|amount[ ]due|pay|pays|owe|owes|gesamt\\w*|insgesamt|summe"
+    "|ergebnis|antwort|zahl\\w*|réponse|résultat|payez|respuesta|resultado|resposta|risposta|risultato|итого|ответ"
+    "|razem|suma|totaal"
 )
 _STATES_RESULT = re.compile(
     rf"\b(?:{_RESULT_WORD}|so|therefore|thus|hence|final|correct)\b|[=≈→]|合計|总计|总共|總計|합계|총", re.IGNORECASE
@@ -86,8 +85,7 @@ _INCLUDED = re.compile(
     r"\b(?:incl(?:uding|usive(?:[ ]of)?|\.)?|inkl(?:usive|\.)?|of[ ]which|thereof|davon|dont|di[ ]cui"
     r"|de[ ]los[ ]cuales|incluindo"
     r"|incluye(?:ndo)?|y[ ]compris|w[ ]tym|inclusief|waarvan|в[ ]том[ ]числе|включая|with|after|mit|nach|avec|après"
-    r"|con|tras|com|após|dopo|met|na|po|после)(?![^\W\d_])"
-    r"(?P<between>(?:[^.!?;\n\d]|(?<=\w)\.){0,24})\Z",
+    r"|con|tras|com|após|dopo|met|na|po|после)(?![^\W\d_])(?P<between>(?:[^.!?;\n\d]|(?<=\w)\.){0,24})\Z",
     re.IGNORECASE,
 )
 _IS_TAX = re.compile(rf"[^.!?;\n\d]{{0,12}}\b{_TAX}", re.IGNORECASE)
@@ -119,9 +117,12 @@ def _last(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumbe
         given = [number for number in given if not _only_explains(passage.text, number, start)]
         while len(given) > 1 and _is_tax_within(passage.text, given[-2], given[-1]):
             given.pop()
-        if given:
+        while given:
             chosen = _emphasised(passage.text, given)
-            return passage.judged(chosen if chosen is not given[-1] else _main(passage.text, given))
+            chosen = passage.judged(chosen if chosen is not given[-1] else _main(passage.text, given))
+            if len(given) == 1 or not chosen.problem.endswith(FORMERLY):
+                return chosen
+            given = [number for number in given if number.start != chosen.start]
     return fallback and passage.judged(fallback)
 
 
@@ -300,15 +301,15 @@ _PREPOSITION = re.compile(
     r"(?<!\w)(?:for|in|of|from|out|with|by|per|over|on|at|to|than|among|between|across|during|within|given|für|von|mit"
     r"|bei|pro|pour|de|dans|avec|sur|par|para|con|por|en|com|di|per|su|voor|van|met|na|to[ ][^\W\d_]+)"
     r"(?:[ ](?:the|a|all|both|each|every|your|their|his|her|its|our|these|those|of|die|den|les|los|las))?"
-    r"[ ][*_$€£(\\]{0,3}\Z"
-    r"|(?<!\w)(?:if|when|because|since|after|before|wenn|nach|après|si|cuando|se)(?!\w)",
+    r"[ ][*_$€£(\\]{0,3}\Z|(?<!\w)(?:if|when|because|since|after|before|wenn|nach|après|si|cuando|se)(?!\w)",
     re.IGNORECASE,
 )
 _FURTHER_STATEMENT = re.compile(
     r"(?<!\w)(?:(?:i|you|he|she|it|we|they)(?:'ll|'d|[ ](?:can|could|will|would|may|might|must|should))"
     r"|(?:is|are|was|were)(?![ ]left)|so|therefore|thus|then|hence|which|leav(?:es?|ing)|(?<!to[ ])makes?"
     r"|making|gives?|gets?|(?<!in[ ])total\w*|equals?|but|however|actually|now|has|have|had|needs?|costs?|pays?|earns?"
-    r"|also|while|ist|sind|dann|aber|est|sont|donc|mais|es|son|entonces|pero|é|são|então|mas|è|sono|quindi|ma)(?!\w)|[=≈→;:]",
+    r"|also|while|ist|sind|dann|aber|est|sont|donc|mais|es|son|entonces|pero|é|são|então|mas|è|sono|quindi|ma)(?!\w)"
+    r"|[=≈→;:]",
     re.IGNORECASE,
 )
 
@@ -349,7 +350,8 @@ def _main(text: str, given: list[FoundNumber]) -> FoundNumber:
 
 _CHANGED_BY = re.compile(
     r"[=≈+×*/\n]|\d[ ]?[-–−][ ]?[$€£\d]|(?<!\w)(?:so|therefore|thus|then|hence|left|leav\w+|remain\w*|change|minus|less"
-    r"|after|spen[dt]\w*|pa(?:y|ys|id)|g[ai]ve\w*|has|have|had|gets?|owe\w*|sav\w+|back|discount\w*|now|but|tax|tip)(?!\w)",
+    r"|after|spen[dt]\w*|pa(?:y|ys|id)|g[ai]ve\w*|has|have|had|gets?|owe\w*|sav\w+|back|discount\w*|now|but|tax"
+    r"|tip)(?!\w)",
     re.IGNORECASE,
 )
 
@@ -393,8 +395,7 @@ def _bold_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def _is_all_of(text: str, number: FoundNumber, start: int, end: int) -> bool:
-    """Whether the bold text is this number, with its unit and perhaps "Total: " before it, and no label of "
-    "something."""
+    """Whether the bold text is this number, with its unit and perhaps "Total: " before it, and no label."""
     if not start <= number.start < end:
         return False
     rest = text[number.unit_end or number.end : end].strip(" .!*_$\\}")

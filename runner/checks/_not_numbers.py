@@ -55,8 +55,7 @@ _DATES = (
     re.compile(
         rf"(?<![\w-]){_MONTH}(?P<dot>\.?)(?:(?P<year>(?:[ ]|[ ](?:of|de|del)[ ]|-)\d{{4}}|-\d\d|[ ]?'\d\d)"
         rf"|[ \u00a0]\d{{1,2}}{_TAG_OF_A_MONTH}(?:[ ]?[-–][ ]?\d{{1,2}}{_TAG_OF_A_MONTH})?"
-        r"(?:,?[ ](?:de[ ])?'?\d{4})?)"
-        r"(?![\w%€]|[.,:]?\d)"
+        r"(?:,?[ ](?:de[ ])?'?\d{4})?)(?![\w%€]|[.,:]?\d)"
     ),
     re.compile(
         rf"(?<![\w.,$€£¥])(?P<year>\d{{4}})[.,]?[ ](?:m\.[ ]"
@@ -64,37 +63,8 @@ _DATES = (
     ),
 )
 _MONTHS_THAT_ARE_WORDS = frozenset(
-    [
-        "may",
-        "march",
-        "mar",
-        "set",
-        "out",
-        "ago",
-        "mag",
-        "dis",
-        "des",
-        "pro",
-        "elo",
-        "ara",
-        "led",
-        "dub",
-        "sie",
-        "lip",
-        "lis",
-        "kas",
-        "hun",
-        "hul",
-        "tem",
-        "tra",
-        "ag",
-        "ene",
-        "gen",
-        "giu",
-        "mac",
-        "mai",
-        "mei",
-    ]
+    "may march mar set out ago mag dis des pro elo ara led dub sie lip lis kas hun hul tem tra ag ene gen giu mac mai"
+    " mei".split()
 )
 _TIMES = Alternatives(
     r"""
@@ -132,9 +102,9 @@ _TIMES = Alternatives(
     first=r"0-9A-Z\[ (’'ghko",
 )
 _YEAR_WORDS = (
-    "in|since|during|anno|year|years|the[ ]year|im[ ]Jahre?|Jahre?|seit|année|l'année|l'an|en|depuis|dès|año|ano"
-    "|desde|em|nel|dal|del|anno|в|с|во|za|od|w|v[ ]roce|roku"
-    "|rok|r\\.|yılı|år|vuonna|i|sinds|jaar|het[ ]jaar|από|năm|tahun|ปี|เมื่อ|वर्ष|सन्|عام|سنة|في"
+    "in|since|during|anno|year|years|the[ ]year|im[ ]Jahre?|Jahre?|seit|année|l'année|l'an|en|depuis|dès|año|ano|desde"
+    "|em|nel|dal|del|anno|в|с|во|za|od|w|v[ ]roce|roku|rok|r\\.|yılı|år|vuonna|i|sinds|jaar|het[ ]jaar|από|năm|tahun|ปี"
+    "|เมื่อ|वर्ष|सन्|عام|سنة|في"
 )
 _YEARS = re.compile(
     rf"(?<!\w)(?:{_YEAR_WORDS})[ ](?P<year>(?:19|20)\d\d)(?![\w%€$£/]|[.,:]\d"
@@ -162,28 +132,21 @@ _CODES = Alternatives(
     first=r"+(0-9A-Z*xXeNn§",
 )
 _INTEGER_LABELS = (
-    "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?|"
-    "platforms?|figures?|fig\\.|appendix|articles?|paragraphs?|footnotes?|exercises?|flight|extension|ext\\.|serial"
-    "|id|AD|rfc|iso|din|ieee|covid|"
-    "order(?=[ ](?:no|nr|number|id))|invoice|ticket|bookings?|reservations?|account|receipt|customer"
-    "|(?<!in )case|sku|zip|phone|tel\\.?|fax"
-    "|terminal|seat|lines?|bus|tram|"
-    "(?<!per )(?<!a )(?<!each )(?<!every )(?<!this )(?<!last )(?<!next )(?:weeks?|days?|tag|woche|semaine|semana)"
-    "|lesson|form|phase|option|question|windows|macos|ios|android|ubuntu|iphone|ipad|galaxy|boeing|airbus|route|"
-    "highway|interstate|formula|apollo|playstation|xbox|gpt|llama|seiten?|s\\.|zimmer|raum|schritte?|kapitel"
-    "|abschnitt|abs\\.|art\\.|"
-    "rechnung(?:snummer)?|bestellung|kundennummer|konto|gleis|linie|tisch|tabelle|abbildung|abb\\.|plz|halle|étape"
-    "|chapitre|chambre|"
-    "facture|commande|page|tableau|quai|páginas?|págs?\\.|paso|capítulo|habitación|factura|pedido|passo|capitolo"
-    "|pagina|pag\\.|camera|"
-    "fattura|stanza|стр\\.?|страниц[аеы]|комната|глава|шаг|счёт|счет|заказ|str\\.|strona|rozdział|pokój|krok"
-    "|faktura|blz\\.|hoofdstuk|"
-    "kamer|stap|sayfa|oda|bölüm|adım|페이지|ページ"
+    "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?"
+    "|platforms?|figures?|fig\\.|appendix|articles?|paragraphs?|footnotes?|exercises?|flight|extension|ext\\.|serial|id"
+    "|AD|rfc|iso|din|ieee|covid|order(?=[ ](?:no|nr|number|id))|invoice|ticket|bookings?|reservations?|account|receipt"
+    "|customer|(?<!in )case|sku|zip|phone|tel\\.?|fax|terminal|seat|lines?|bus|tram"
+    "|(?<!per )(?<!a )(?<!each )(?<!every )(?<!this )(?<!last )(?<!next )(?:weeks?|days?|tag|woche|semaine|semana)"
+    "|lesson|form|phase|option|question|windows|macos|ios|android|ubuntu|iphone|ipad|galaxy|boeing|airbus|route|highway"
+    "|interstate|formula|apollo|playstation|xbox|gpt|llama|seiten?|s\\.|zimmer|raum|schritte?|kapitel|abschnitt|abs\\."
+    "|art\\.|rechnung(?:snummer)?|bestellung|kundennummer|konto|gleis|linie|tisch|tabelle|abbildung|abb\\.|plz|halle"
+    "|étape|chapitre|chambre|facture|commande|page|tableau|quai|páginas?|págs?\\.|paso|capítulo|habitación|factura"
+    "|pedido|passo|capitolo|pagina|pag\\.|camera|fattura|stanza|стр\\.?|страниц[аеы]|комната|глава|шаг|счёт|счет|заказ"
+    "|str\\.|strona|rozdział|pokój|krok|faktura|blz\\.|hoofdstuk|kamer|stap|sayfa|oda|bölüm|adım|페이지|ページ"
 )
 _DECIMAL_LABELS = (
-    "versions?|usb|hdmi|bluetooth|sections?|sec\\.|chapters?|clauses?|figures?|fig\\.|rules?|appendix|python|java|node|php|ruby"
-    "|abschnitt|kapitel|v\\.|"
-    "release|api|table|tabelle|версия|versión|versão|versione|wersja"
+    "versions?|usb|hdmi|bluetooth|sections?|sec\\.|chapters?|clauses?|figures?|fig\\.|rules?|appendix|python|java|node"
+    "|php|ruby|abschnitt|kapitel|v\\.|release|api|table|tabelle|версия|versión|versão|versione|wersja"
 )
 _NUMBER_OF = (
     r"(?:[ ](?:no\.|nr\.?|number|id|num\.?))?(?:(?:(?<=ref)|(?<=isbn)|(?<=issn)|(?<=\bid)|(?<=code)|(?<=reference)"
@@ -258,8 +221,7 @@ def is_perhaps_a_year(text: str, start: int, end: int) -> bool:
 
 
 class Labels:
-    """Where numerals between `start` and `end` name a page, a room, an error. Only digits do, but for versions "
-    "(2.1)."""
+    """Where numerals between `start` and `end` name a page, a room, an error; only digits do, but for versions."""
 
     def __init__(self, text: str, start: int, end: int) -> None:
         self._text = text

@@ -192,12 +192,11 @@ def spelled_numbers(text: str) -> Iterator[tuple[int, int]]:
 _REACH = 60
 _TAG_REACH = 200
 _FILLER = (
-    "be|been|is|exactly|precisely|equal|equals|to|the|a|an|just|only|pay|paying|cost|costs|come|comes|owe|have"
-    "|worth|total|"
-    "amount|sum|price|as|much|even|quite|simply|really|actually|at|for|of|more|less|than|answer|correct|right|your"
-    "|need|charged?|accept|offer|takes?|require|see|last|gives?[ ](?:you|us|them)|offer[ ]you|necessarily|always"
-    "|usually"
-    "|result|say|saying|claim|call|it|this|that|give|guess|assume|believe|think|sure|certain|convinced|was|were|would|if"
+    "be|been|is|exactly|precisely|equal|equals|to|the|a|an|just|only|pay|paying|cost|costs|come|comes|owe|have|worth"
+    "|total|true|amount|sum|price|as|much|even|quite|simply|really|actually|at|for|of|more|less|than|answer|correct"
+    "|right|your|need|charged?|accept|offer|takes?|require|see|last|gives?[ ](?:you|us|them)|offer[ ]you|necessarily"
+    "|always|usually|result|say|saying|claim|call|it|this|that|give|guess|assume|believe|think|sure|certain|convinced"
+    "|was|were|would|if"
 )
 _FILLERS = rf"(?:[ ](?:{_FILLER})\b(?:'s)?)"
 _MARKS = r"[*_(\\~≈$]{0,4}"
@@ -205,27 +204,46 @@ _SURE = r"(?<!\bno[ ])(?<!out[ ])(?<![ ]a[ ])(?<!any[ ])(?<!beyond[ ])(?<!\bof[ 
 
 
 _NEVER = re.compile(r"(?!)")
+_NOBODY = (
+    r"nobody|no[ ]one|none[ ]of(?:[ ]\w+){1,2}|nothing|no[ ](?:such[ ])?\w{3,15}|niemand|personne[ ]ne|nadie|nessuno"
+)
+_SAID = "(?:answer|total|result|price|fee|amount|number|figure|rate|cost|date|day)"
 _DENIED = (
     IgnoringCase(
         r"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer|neither|nor"
-        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from"
+        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|won't|(?:unable|not[ ]able)[ ]to)[ ](?:confirm"
+        rf"|verify"
+        r"|(?:tell|promise|say[ ]to|guarantee)(?:[ ]you)?)|far[ ]from"
         rf"|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
-        rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
-        rf"|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z",
+        rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z"
+        rf"|(?<!\w)(?:{_NOBODY})(?:[ ](?:else|ever|has|have|had|will|would|should))*[ ](?:pays?|paid|costs?|is|are|was"
+        rf"|were"
+        r"|gets?|charges?|owes?|takes?|zahlt|kostet|paie|coûte|paga|cuesta|costa|betaalt)"
+        rf"(?:[ ](?:charged|just|only|exactly|about|the|an?|as|much|paying))*[ ]{_MARKS}\Z"
+        r"|(?<!is[ ])(?<!was[ ])(?<!were[ ])(?<!are[ ])(?<!thing[ ])(?<!'s[ ])\b(?:wrong|incorrect|false|mistaken"
+        r"|outdated|falsch"
+        rf"|faux)(?:[ ]{_SAID})?:[ ]{_MARKS}\Z",
         hint=r"n't|no|without|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
-        r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n",
+        r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n|outdated|falsch|faux|niemand|personne|nadie|nessuno",
     ),
     IgnoringCase(
-        r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
-        r"(?:[ ](?:wrong|incorrect|false)\b"
-        r"|(?:[ ]not|n't)[ ](?:the[ ]|a[ ])?(?:right|correct|answer|total|result|accurate)\b)"
-        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?,[ ]which[ ](?:is|was|would[ ]be)[ ](?:wrong|incorrect|false|mistaken)\b"
-        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet|however,?)[ ]"
-        r"(?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false|mistaken)"
-        r"|[ ]?(?:isn|wasn|wouldn)['’]t)\b"
-        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12}){0,2}[ ](?:(?:is[ ]|are[ ])?no[ ]longer|do(?:es)?(?:n['’]t|[ ]not)[ ]apply"
-        r"|(?:is|are|was|were|been)[ ](?:waived|outdated|obsolete|out[ ]of[ ]date))\b"
+        r"[\"' *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
+        r"(?:[ ](?:the[ ]|an?[ ])?(?:wrong|incorrect|false|old|former|previous|outdated|mistake|error|typo"
+        r"|last[ ]\w+'s)\b"
+        rf"|(?:[ ]not|n't|[ ]no[ ]longer)[ ](?:the[ ]|a[ ])?(?:right|correct|accurate|{_SAID})\b)"
+        r"|[ *_$\\]{0,4}(?:[ ]\w{1,12})?(?:\)?[,:;]|[ ]?[(–—→-])[ ]?(?:(?:this|that)(?:'s|[ ]is)[ ])?(?:wrong|incorrect"
+        r"|false|mistaken|not[ ](?:right|correct|true)|no|falsch|faux)(?=[ ]?[.!,;)\n*]|\s*\Z)"
+        r"|(?:[ ]\w{1,12})?[ ](?:fee|charge|price|rate|discount|offer|tariff|plan|deal|surcharge|fare|deposit|penalty"
+        r"|toll|promotion)s?(?:[ ][a-z]{1,12}){0,3}?[ ](?:(?:is|are|was|were|(?:has|have|had)[ ]been|got)(?:[ ](?:now"
+        r"|since|just))?[ ](?:cancell?ed|abolished|dropped|scrapped|removed|discontinued|withdrawn|lifted|suspended"
+        r"|invalid|not[ ]valid|gone)|(?:has|have)[ ](?:expired|ended|lapsed|gone)|(?:has|have)[ ]been[ ]replaced"
+        r"|isn't[ ]valid)\b|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?,[ ]which[ ](?:is|was|would[ ]be)[ ](?:wrong|incorrect|false"
+        r"|mistaken)\b|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet"
+        r"|however,?)[ ](?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false"
+        r"|mistaken)|[ ]?(?:isn|wasn|wouldn)['’]t)\b|[ *_$)\\]{0,4}(?:[ ]\w{1,12}){0,2}[ ](?:(?:is[ ]"
+        r"|are[ ])?no[ ]longer|do(?:es)?(?:n['’]t|[ ]not)[ ]apply|(?:is|are|was|were|been)[ ](?:waived|outdated"
+        r"|obsolete|out[ ]of[ ]date))\b"
     ),
 )
 _GUESSED = (
@@ -242,7 +260,13 @@ _OPEN = (
         hint=r"if|suppos|assum|let|whether|maybe|perhaps|possibly|may|might|could|example|instance|such|e\.[ ]?g"
         r"|z\.[ ]?b|forse|kanske|misschien|vielleicht|quiz|tal|beispiel|exemple|ejemplo|exemplo|esempio|bijvoorbeeld",
     ),
-    re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
+    re.compile(
+        r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"
+        r"|[^.!?,;:\n]{0,30}[.!,;:–—-]{0,2}[ ](?i:(?:(?:but|and|though|although|however|honestly|sorry"
+        r"|yet),?[ ]){0,2}(?:i|we)(?:[ ](?:really|honestly))?(?:[ ]do(?:n't|[ ]not)[ ]know|[ ]have[ ]no[ ]idea|(?:'m"
+        r"|'re|[ ]am|[ ]are)[ ](?:not[ ]|un)(?:sure|certain)|[ ](?:can't|cannot|could(?:n't|[ ]not))[ ](?:confirm"
+        r"|verify|tell|say)|[ ]doubt)(?:[ ](?:it|that|this|so|for[ ]sure))?)(?=[ ]?[.!,;\n]|\s*\Z)"
+    ),
 )
 _BOUND = (
     IgnoringCase(
@@ -294,19 +318,17 @@ _DENIED_ELSEWHERE = (
         r"|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
         r"|fue|eran?|cuestan?|vale|tarda|hay|\w{2,12}mos)|nunca|tampoco"
         r"|não(?:[ ](?:é|são|custam?|há|\w{2,12}mos))?|non(?:[ ](?:è|sono|costa|costano|\w{2,12}iamo))?"
-        r"|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke"
-        r"|inte|не|нет|вместо|ليس|ليست|لا|لم)"
-        r"(?:[ ](?:genau|etwa|exactement|de|di|es|é|è|exakt|precies|равно|более|هو))?[ ]"
-        r"|(?:不是|并非|並非|不等于|不等於|而非|不为))"
-        rf"{_MARKS}\Z"
+        r"|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke|inte|не|нет|вместо|ليس|ليست|لا|لم)"
+        r"(?:[ ](?:genau|etwa|exactement|de|di|es|é|è|exakt|precies|равно|более|هو))?[ ]|(?:不是|并非|並非|不等于"
+        r"|不等於|而非|不为))"
+        rf"{_MARKS}\Z|[❌✗✘✖][ ]?\Z"
     ),
     IgnoringCase(
-        r"[ *_$)\\]{0,4}(?:[^\s\d]{0,6}[ ]?)?(?:ではありません|ではない|じゃない|でない"
-        r"|(?:이|가)?[ ]?아니(?:다|에요|라)"
-        r"|(?:이|가)[ ]?아닙니다|아닙니다"
-        r"|değil\w{0,5}|नहीं|(?:ist|sind|wäre)[ ](?:falsch|nicht|unrichtig)|(?:est|serait)[ ](?:faux|incorrect"
-        r"|erroné)|(?:es|é|è)[ ](?:incorrect[oa]|fals[oa]|errad[oa]|sbagliat[oa])"
-        r"|(?:неверно|неправильно)|是错的|是錯的|は間違い)"
+        r"[ ]?[❌✗✘✖]|[ *_$)\\]{0,4}(?:[^\s\d]{0,6}[ ]?)?(?:ではありません|ではない|じゃない|でない|(?:이"
+        r"|가)?[ ]?아니(?:다|에요|라)|(?:이|가)[ ]?아닙니다|아닙니다|değil\w{0,5}|नहीं|(?:ist|sind|wäre)[ ](?:(?:der"
+        r"|die|das)[ ])?(?:falsch\w*|nicht|unrichtig|alte)(?!\w)|(?:est|serait)[ ](?:faux|incorrect|erroné|l'ancien"
+        r"|le[ ]mauvais)|(?:es|é|è)[ ](?:(?:el|la|o|a|il)[ ]\w{1,12}[ ])?(?:incorrect[oa]|fals[oa]|errad[oa]"
+        r"|sbagliat[oa]|equivocad[oa])|(?:неверно|неправильно)|是错的|是錯的|は間違い)"
     ),
 )
 _BOUND_ELSEWHERE = (
@@ -327,31 +349,47 @@ _BOUND_ELSEWHERE = (
         rf"{_MARKS}\Z"
     ),
     IgnoringCase(
-        r"[*_$)]{0,4}(?:[ ]?[^\s\d.,;:!?。、]{0,6}?(?:以上|以下|未満|未满|超(?!市)|余り|以内|이상|이하|미만"
-        r"|초과|이내|से[ ](?:अधिक|ज़्यादा"
-        r"|ज्यादा|कम|ऊपर)|'?(?:den|dan|ten|tan)[ ](?:fazla|az|çok))"
+        r"[*_$)]{0,4}(?:[ ]?[^\s\d.,;:!?。、]{0,6}?(?:以上|以下|未満|未满|超(?!市)|余り|以内|이상|이하|미만|초과|이내"
+        r"|से[ ](?:अधिक|ज़्यादा|ज्यादा|कम|ऊपर)|'?(?:den|dan|ten|tan)[ ](?:fazla|az|çok))"
         r"|(?:[ ][^\W\d_]{1,12})?[ ](?:(?:maximal|höchstens|mindestens|au[ ](?:plus|moins|maximum)|como[ ]m[áí][xn]imo"
-        r"|al[ ]m(?:ass|in)imo|no[ ]m[áí][xn]imo)(?!\w)|(?:oder|ou|o|и|или|lub|und|et|y|e)[ ]"
-        r"(?:mehr|weniger|plus|moins|más|menos|mais|più|meno"
-        r"|больше|более|меньше|więcej|mniej)(?!\w))"
-        r"|[余多几幾][万萬亿億个個]?)"
+        r"|al[ ]m(?:ass|in)imo|no[ ]m[áí][xn]imo)(?!\w)|(?:oder|ou|o|и|или|lub|und|et|y|e)[ ](?:mehr|weniger|plus"
+        r"|moins|más|menos|mais|più|meno|больше|более|меньше|więcej|mniej)(?!\w))|[余多几幾][万萬亿億个個]?)"
     ),
 )
 _CHANGED = (
-    r"\b(?:reduced|raised?s?|rose|risen|rises|increase[sd]?|decrease[sd]?|dropp?(?:ed|s)|fell|falls|lower(?:ed|s)|went|goes"
-    r"|gone|changed?s?|grew|grown|jumped|cut|moved|climbed|upgraded|updated|corrected|adjusted|extended)"
-    r"(?:[ ][^\W\d]{1,15}){0,4}[ ]from[ ]"
+    r"\b(?:reduced|raised?s?|rose|risen|rises|increase[sd]?|decrease[sd]?|dropp?(?:ed|s)|fell|falls|lower(?:ed|s)|went"
+    r"|goes|gone|changed?s?|grew|grown|jumped|cut|moved|climbed|upgraded|updated|corrected|adjusted"
+    r"|extended)(?:[ ][^\W\d]{1,15}){0,4}[ ]from[ ]"
 )
 """Behind it stands what something was before: reduced from $15 to $12."""
+_COMPARED = "gegenüber|im[ ]Vergleich[ ]zu|par[ ]rapport[ ]à|frente[ ]a|rispetto[ ]a|vergeleken[ ]met"
+_IN_THE_PAST = (
+    r"last[ ](?:year|month|week|time|season)|previously|before(?:[ ]that)?|earlier|in[ ]the[ ]past|ago|until[ ]\w+"
+    r"|letzte\w?[ ](?:Jahr|Monat|Woche)|früher|bisher|l'année[ ]dernière|l'an[ ]dernier|avant|el[ ]año[ ]pasado|antes"
+    r"|l'anno[ ]scorso|prima|vorig[ ]jaar|vroeger"
+)
 _FORMER = (
     IgnoringCase(
         r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)"
         r"|(?:previously|formerly|originally)"
-        rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z"
-        rf"|\bformerly[ ]{_MARKS}\Z|{_CHANGED}{_MARKS}\Z",
-        hint="used|previously|formerly|originally|once|from",
+        rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just|an?|the))?[ ]{_MARKS}\Z"
+        rf"|\b(?:formerly|once[ ](?:was|were|cost))[ ]{_MARKS}\Z|{_CHANGED}{_MARKS}\Z"
+        rf"|(?:\b(?:(?<!made[ ])up|down)[ ]from|\bcompared[ ](?:to|with)|{_COMPARED})(?:[ ]only)?[ ]{_MARKS}\Z"
+        rf"|(?:\b(?:is|are|now|today|costs?|pays?|comes[ ]to|takes?|kostet|coûte|cuesta|costa)"
+        rf"|'s)(?!\w)[^.!?;\n]{{0,30}}\d(?:.{{0,40}}(?<!\w)(?:{_IN_THE_PAST})(?!\w)|.{{0,12}}\b(?:now|today|currently"
+        rf"|this[ ]year)\b[;,.])[^.!?;\n]{{0,25}}"
+        r"(?<!\w)(?:was|were|cost|paid|charged|had[ ]been|war|waren|kostete|était|coûtait|era|eran|erano|costaba"
+        r"|costava)"
+        rf"(?:[ ](?:about|only|just|still|es|sie|noch))?[ ]{_MARKS}\Z",
+        hint="used|previously|formerly|originally|once|from|compared|last|before|earlier|past|ago|until|now|today|currently"
+        "|this[ ]year|letzte|bisher|derni|avant|pasado|antes|scorso|prima|vorig|vroeger|vergl|rapport|frente|rispetto"
+        "|vergel",
     ),
-    _NEVER,
+    IgnoringCase(
+        r"(?:[ ]\w{1,12})?(?:[ ]used[ ]to[ ]|[ ](?:was|were)[ ](?:correct|right|true|the[ ]price)[ ](?:last|until"
+        r"|before)|,?[ ](?:but[ ])?(?:not[ ]any[ ]?more|no[ ]longer)|[ ]until[ ]\w+[;,.][ ](?:but[ ])?(?:now|today)"
+        r"|[ ]once(?=[.,;]))"
+    ),
 )
 _DIFFERENCE = (
     IgnoringCase(rf"\b(?:off|wrong|out)[ ]by(?:[ ](?:about|exactly|only|just))?[ ]{_MARKS}\Z"),
@@ -361,6 +399,7 @@ _DIFFERENCE = (
         r"[ ]too[ ](?:low|high|much|many|little|few|small|large|big)\b)"
     ),
 )
+FORMERLY = "is what it was before"
 _STRUCK = (
     IgnoringCase(r"(?:(?<![\w*_$).%])~~|(?:(?<=[ \n(]\*\*)|(?<=\A\*\*))~~|<(?:s|del|strike)>)[*_\\$]{0,4}\Z"),
     _NEVER,
@@ -373,20 +412,19 @@ _OBJECTIONS = (
     (_BOUND, "is only a bound"),
     (_BOUND_ELSEWHERE, "is only a bound"),
     (_WORKED_ON, "is only part of a sum that isn't worked out"),
-    (_FORMER, "is what it was before"),
+    (_FORMER, FORMERLY),
     (_DIFFERENCE, "is only how far off something is"),
 )
-_SAYS_SOMETHING = re.compile(r"[^\W\d_]|[<>≥≤≧≦≠=%÷×*+\\~/]")
+_SAYS_SOMETHING = re.compile(r"[^\W\d_]|[❌✗✘✖<>≥≤≧≦≠=%÷×*+\\~/]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,180}>[*_(\\$]{0,4}\Z")
 _PLACEHOLDER = re.compile(r"<\Z")
 _CLOSED_RANGE = re.compile(
-    r"[*_\\]{0,2}(?:[-–—~〜～]|\.{2,3}|…|から|至|到|或|または|또는|에서|とか)[*_\\]{0,2}"
-    r"|[ ]?(?:±|\+/-|\\pm|〜|～|~)[ ]?"
+    r"[*_\\]{0,2}(?:[-–—~〜～]|\.{2,3}|…|から|至|到|或|または|또는|에서|とか)[*_\\]{0,2}|[ ]?(?:±|\+/-|\\pm|〜|～"
+    r"|~)[ ]?"
 )
 _WORDED_RANGE = re.compile(
     r"[*_]{0,2}[ ]?[,]?[ ](?:to|or|up[ ]to|bis(?:[ ]zu)?|oder|à|ou|a|al|o|u|até|hasta|oppure|tot|до|или|либо|lub"
-    r"|albo|do|veya|ile|ya[ ]da|til"
-    r"|eller|till|से|या|إلى|أو|through|thru|versus|vs\.?)[ ][*_\\$€£]{0,3}",
+    r"|albo|do|veya|ile|ya[ ]da|til|eller|till|से|या|إلى|أو|through|thru|versus|vs\.?)[ ][*_\\$€£]{0,3}",
     re.IGNORECASE,
 )
 _SPACED_RANGE = re.compile(r"[*_]{0,2}[ ][-–—][ ]?[*_\\]{0,3}")
@@ -395,8 +433,7 @@ _BETWEEN = re.compile(
 )
 _AND = re.compile(r"[*_]{0,2}[ ](?:and|und|et|y|e|en|i|och|og|и)[ ][*_\\]{0,3}", re.IGNORECASE)
 _CONTRAST = re.compile(
-    r"[*_)]{0,3}(?:[ ][^\W\d_]{1,12}){0,2}[ ]?[,;(–—-]{0,2}[ ]?"
-    r"(?:(?:and|but|und|et|y|e|en|и|а)[ ])?"
+    r"[*_)]{0,3}(?:[ ][^\W\d_]{1,12}){0,2}[ ]?[,;(–—-]{0,2}[ ]?(?:(?:and|but|und|et|y|e|en|и|а)[ ])?"
     r"(?:(?:not|rather[ ]than|instead[ ]of)\b[^.!?\n]{0,40}"
     r"|(?:nicht|statt|pas|au[ ]lieu[ ]de|plutôt[ ]que|não|em[ ]vez[ ]de|non|invece[ ]di|niet|nie|ikke|inte|не|вместо"
     r"|en[ ]lugar[ ]de|(?<=[,;(–—-][ ])no|(?<=[,;(–—-])no|(?<=[ ]y[ ])no)[ ][^\w\n]{0,6})",
@@ -422,6 +459,35 @@ def objection(text: str, start: int, end: int, unit_end: int) -> str:
     if _FACTOR.search(before) and not _RESULT_FOLLOWS.match(text, end):
         return "is only part of a sum that isn't worked out"
     return ""
+
+
+_NOT_ABOUT = "ask asked information know worry sorry what how more heard talk details question questions"
+_ROUGH = (
+    IgnoringCase(
+        r"(?<!\w)(?:"
+        + "".join(rf"(?<!{one}[ ])" for one in _NOT_ABOUT.split())
+        + r"about|around|approximately|approx\.?"
+        r"|something[ ]like|roughly|circa|ca\.|nearly|almost|close[ ]to|more[ ]or[ ]less|an[ ]estimated"
+        r"|in[ ]the[ ](?:region|order)[ ]of|etwa|ungefähr|rund|environ|à[ ]peu[ ]près|un[oa]s|aproximadamente"
+        r"|alrededor[ ]de|cerca[ ]de|intorno[ ]a|casi|quasi"
+        rf"|ongeveer|około|примерно|около)(?:[ ](?:the|an?|some|another))?[ ]{_MARKS}\Z|(?:\A"
+        rf"|[\s(:])~[ ]?[*_$\\]{{0,3}}\Z|约\Z|約\Z",
+        hint="about|around|something|approx|roughly|circa|ca\\.|nearly|almost|close|more|estimated|order|region|etwa|rund|environ"
+        "|un[oa]s|aproxim|alrededor|cerca|intorno|casi|quasi|ongeveer|~",
+    ),
+    IgnoringCase(
+        r"-?ish\b|(?:[ ]\w{1,12})?,?[ ](?:or[ ](?:so|thereabouts)|give[ ]or[ ]take|more[ ]or[ ]less|approximately"
+        r"|roughly|ungefähr|environ)(?!\w)"
+    ),
+)
+
+
+def is_rough(text: str, start: int, end: int, unit_end: int) -> bool:
+    """Whether the number there is only about right: "about 18", "18 or so"."""
+    ahead, behind = _ROUGH
+    if behind.match(text, end) or (unit_end > end and behind.match(text, unit_end)):
+        return True
+    return ahead.search(text[max(0, start - _REACH) : start]) is not None
 
 
 def is_denied(text: str, start: int, end: int) -> bool:

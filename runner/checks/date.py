@@ -23,7 +23,8 @@ SCHEMA = {
     "4. März 2026, 4.3.2026, 2026年3月4日. Which of 03/04/2026 is the month, `locale` says; without it such a date is "
     "ambiguous, and fails with the reason. A date without a year counts for any year only with `year: false`. "
     "A date that is denied, or that something was moved from, isn't given; one that is only about right, a limit (by, "
-    "until, before, after) or of something that is off fails with the reason.",
+    "until, before, after), of something that is off or of which it says that there is nothing then fails with the "
+    "reason.",
     "properties": {
         "value": {
             "type": "string",
@@ -114,7 +115,8 @@ _NOT_THAT = "is denied: the answer says that it is not that"
 _NO_LONGER = "is what it was before"
 _DAYS = (
     r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch"
-    r"|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|sábado|domingo|(?:mo|di|mi|do|fr|sa|so)\."
+    r"|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|sábado|domingo|(?:mo|di|mi"
+    r"|do|fr|sa|so)\."
 )
 _UP_TO_IT = (
     rf"(?:[ ](?:{_DAYS}|the|a|de|den|dem|der|das|le|la|el|il|lo|o|am|on|at|du|del|dal|do|late|early|noon"
@@ -132,9 +134,7 @@ _FORMER_BEFORE = re.compile(
     rf"|en[ ]lugar[ ]del){_UP_TO_IT}"
 )
 _FORMER_BEHIND = re.compile(
-    r"[*_)]{0,3},?[ ](?:no[ ]longer|(?:is|was)[ ](?:the[ ](?:old|former|previous|original|wrong)|wrong|incorrect"
-    r"|no[ ]longer"
-    r"|not[ ](?:the|it|right|correct|possible)))(?!\w)"
+    r"[*_)]{0,3},?[ ](?:no[ ]longer|(?:is|was)[ ](?:the[ ](?:original|wrong)|not[ ](?:it|possible)))(?!\w)"
 )
 _ABOUT = re.compile(
     r"(?:(?<!\w)(?:around|about|approximately|approx\.?|roughly|circa|ca\.|c\.|near|close[ ]to|sometime|somewhere"
@@ -165,6 +165,41 @@ _CALLED_OFF_BEHIND = re.compile(
     r"|est|été|fue|sido|foi|è|stat[oa]|werd|был\w?|został\w?)(?:[ ](?:now|since|just|then|\w{1,12}ly))?"
     rf"[ ](?:{_OFF}|{_PUT_OFF})(?!\w)(?![ ](?:from|to|vom|du|del)(?!\w))"
 )
+_NOTHING = "is a day on which something doesn't take place (`qualified: true` would accept that)"
+_NOTHING_HINT = re.compile(
+    r"\bno|n't|kein|\bpas\b|aucun|geen|fully|sold|unavail|impossible|booked|taken|cannot|unable|never|\bfull|out of"
+)
+_THING = (
+    r"(?:booking|reservation|appointment|deliver(?:y|ie)|flight|train|bus|ferr(?:y|ie)|tour|table|room|slot|seat|event"
+    r"|order|class|meeting|ticket|vacanc(?:y|ie)|availability|service|record|entry|trip|shipment|departure|concert|show"
+    r"|course|session|one|anything)(?:e?s)?"
+)
+_IS_THERE = (
+    r"(?:[ ](?:is|are|was|were|has|been|be|left|available|scheduled|planned|booked|free|found|made|listed|due"
+    r"|leaves?|departs?|runs?|arrives?|starts?|comes?|happens?|opens?))"
+)
+_NOTHING_BEFORE = re.compile(
+    rf"(?:(?<!\w)no(?:[ ]\w{{2,12}})?[ ]{_THING}{_IS_THERE}*|(?<!\w)(?:nobody|no[ ]one|nothing)(?:[ ](?:else"
+    rf"|will))?{_IS_THERE}+"
+    r"|(?:(?<!\w)(?:not|never|cannot|unable[ ]to)|n't)"
+    rf"(?:(?:[ ](?:find|see|have|got|locate|offer|make|confirm|be|get|book|show|an?|any|your|the"
+    rf"|other)){{1,3}}[ ]{_THING}{_IS_THERE}*"
+    r"|[ ](?:be[ ])?(?:deliver\w*|ship|run|work|operate|fly|offer|open|available|possible|serve|come|accept"
+    r"|do)(?:[ ]\w{1,12}){0,3}?)|(?<!\w)(?:fully[ ]booked|booked[ ](?:up|out)|sold[ ]out|unavailable)"
+    r"|(?<!\w)(?:keine?[mnrs]?|geen|aucune?|pas[ ]d(?:e[ ]|')|no[ ]hay|non[ ]c'è|nessun[ao]?)[ ]?[^\W\d]{3,20})"
+    rf"[ ](?:for|on|at|under|dated|from|für|pour|para|per|voor|op|am|le|el|il){_UP_TO_IT}"
+)
+_NOTHING_BEHIND = re.compile(
+    r"[^.!?;:\n]{0,45}?(?:n't|\b(?:cannot|not|nobody|nothing|no(?:[ ]\w+)?))(?:[ ][\w']+){0,5}?"
+    r"[ ](?:(?<!until )(?<!by )(?<!before )then|(?:on[ ])?(?:that|this)[ ](?:day|date))(?=[ ]?[.,;!)\n]|\s*\Z)"
+    r"|[ ](?:is|are|was)(?:(?:n't|[ ]not|[ ]no[ ]longer)[ ](?:available|possible|free|bookable|an?[ ]option|offered)"
+    r"|(?:[ ](?:already|completely|now|unfortunately))?[ ](?:fully[ ]booked|booked[ ](?:up|out)|sold[ ]out|taken"
+    r"|unavailable|impossible|full(?=[.,;!]|\Z)|out[ ]of[ ]the[ ]question))(?!\w)|[ ](?:does(?:n't|[ ]not)|wo(?:n't"
+    r"|uld(?:n't|[ ]not))|will[ ]not|can(?:'t|not))[ ](?:work|suit|exist|be[ ]possible)|(?:[ ]?[:–—(-]"
+    r"|,)[ ]?(?:not[ ]available|unavailable|sold[ ]out|fully[ ]booked)"
+    rf"|(?:[ ]?[:–—(-]|,?[ ]there(?:'s|[ ](?:is|are)))[ ]?no[ ](?:\w{{2,12}}[ ])?{_THING}(?!\w)|,?[ ](?:nobody"
+    rf"|no[ ]one)[ ]"
+)
 
 
 def prepare(*_written: object) -> None:
@@ -189,7 +224,7 @@ class Check:
 
     def judge(self, run: Run) -> Finding:
         found = list(self._dates(normalise(shown_text(end_lines(run.text), struck=False))))
-        given = [one for one in found if not one[2].endswith((_NOT_THAT, _NO_LONGER))]
+        given = [one for one in found if not one[2].endswith((_NOT_THAT, _NO_LONGER, _NOTHING))]
         wanted = dt.date.fromisoformat(self.value)
         chosen = {"first": given[:1], "last": given[-1:]}.get(self.take, given) or found
         fits = [date is not None and abs((date - wanted).days) <= self.tolerance_days for _, date, _ in chosen]
@@ -272,6 +307,8 @@ def _find_problem(text: str, found: re.Match[str], *, qualified: bool) -> str:
         return "is only a limit or about right (`qualified: true` would accept that)"
     if _CALLED_OFF.search(ahead) or _CALLED_OFF_BEHIND.match(behind):
         return "is the date of something that is called off (`qualified: true` would accept that)"
+    if _NOTHING_HINT.search(ahead + behind) and (_NOTHING_BEFORE.search(ahead) or _NOTHING_BEHIND.match(behind)):
+        return _NOTHING
     return "is asked or supposed, not said" if is_asked(text, end) or is_supposed(text, start) else ""
 
 
