@@ -58,6 +58,7 @@ _MEANT = {
     "additionalItems": "items",
 }
 """What people write who mean another keyword, where spelling doesn't tell it."""
+_NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
 _OTHER_FORMATS = frozenset(
     "duration hostname idn-email idn-hostname iri iri-reference json-pointer regex relative-json-pointer uri-reference "
     "uri-template binary byte double float int32 int64 password".split()
@@ -91,6 +92,10 @@ def find_misspelt(schema: Schema, *, asserts: bool) -> Iterator[Misspelt]:
                 hint = f"did you mean {quote(_MEANT[key])}?" if key in _MEANT else suggest(str(key), sorted(keywords))
                 message = f"unknown keyword {quote(str(key))}: JSON Schema passes over it"
                 yield Misspelt(place=(*place, key), message=message, hint=hint, is_key=True)
+        for key in one.keys() & _NEEDS.keys():
+            if _NEEDS[key] not in one:
+                message = f"{quote(key)} says nothing without {quote(_NEEDS[key])} beside it"
+                yield Misspelt(place=(*place, key), message=message, hint="", is_key=True)
         named = one.get("format")
         if isinstance(named, str) and named not in (looked_at if asserts else looked_at | _OTHER_FORMATS):
             known = sorted(looked_at if asserts else looked_at | _OTHER_FORMATS)

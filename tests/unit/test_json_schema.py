@@ -145,6 +145,8 @@ def test_no_schema_and_no_value_keep_it_busy(schema: object, value: object):
         ({"$defs": {"a": {"max": 3}}}, ("$defs", "a", "max"), "did you mean 'maximum'?"),
         ({"dependencies": {"a": ["b"]}}, ("dependencies",), "did you mean 'dependentRequired'?"),
         ({"$schema": "http://json-schema.org/draft-07/schema#", "prefixItems": []}, ("prefixItems",), ""),
+        ({"not": {"then": {"required": ["a"]}}}, ("not", "then"), ""),
+        ({"type": "array", "minContains": 2}, ("minContains",), ""),
         ({"format": "date_time"}, ("format",), "did you mean 'date-time'?"),
         ({"properties": {"a": {"format": "hostname"}}}, ("properties", "a", "format"), "write a `pattern`"),
     ],
