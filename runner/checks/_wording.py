@@ -211,19 +211,16 @@ _SAID = "(?:answer|total|result|price|fee|amount|number|figure|rate|cost|date|da
 _DENIED = (
     IgnoringCase(
         r"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer|neither|nor"
-        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|won't|(?:unable|not[ ]able)[ ]to)[ ](?:confirm"
-        rf"|verify"
-        r"|(?:tell|promise|say[ ]to|guarantee)(?:[ ]you)?)|far[ ]from"
+        r"|except|unlikely|hardly|scarcely|far[ ]from|(?:can't|cannot|couldn't|won't|(?:unable|not[ ]able)[ ]to)[ ]"
+        r"(?:confirm|verify|(?:tell|promise|guarantee)(?:[ ]you)?)"
         rf"|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
         rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z"
-        rf"|(?<!\w)(?:{_NOBODY})(?:[ ](?:else|ever|has|have|had|will|would|should))*[ ](?:pays?|paid|costs?|is|are|was"
-        rf"|were"
-        r"|gets?|charges?|owes?|takes?|zahlt|kostet|paie|coûte|paga|cuesta|costa|betaalt)"
+        rf"|(?<!\w)(?:{_NOBODY})(?:[ ](?:else|ever|has|have|had|will|would|should))*[ ](?:pays?|paid|costs?|is|are"
+        r"|was|were|gets?|charges?|owes?|takes?|zahlt|kostet|paie|coûte|paga|cuesta|costa|betaalt)"
         rf"(?:[ ](?:charged|just|only|exactly|about|the|an?|as|much|paying))*[ ]{_MARKS}\Z"
         r"|(?<!is[ ])(?<!was[ ])(?<!were[ ])(?<!are[ ])(?<!thing[ ])(?<!'s[ ])\b(?:wrong|incorrect|false|mistaken"
-        r"|outdated|falsch"
-        rf"|faux)(?:[ ]{_SAID})?:[ ]{_MARKS}\Z",
+        rf"|outdated|falsch|faux)(?:[ ]{_SAID})?:[ ]{_MARKS}\Z",
         hint=r"n't|no|without|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
         r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n|outdated|falsch|faux|niemand|personne|nadie|nessuno",
     ),
@@ -238,12 +235,13 @@ _DENIED = (
         r"|toll|promotion)s?(?:[ ][a-z]{1,12}){0,3}?[ ](?:(?:is|are|was|were|(?:has|have|had)[ ]been|got)(?:[ ](?:now"
         r"|since|just))?[ ](?:cancell?ed|abolished|dropped|scrapped|removed|discontinued|withdrawn|lifted|suspended"
         r"|invalid|not[ ]valid|gone)|(?:has|have)[ ](?:expired|ended|lapsed|gone)|(?:has|have)[ ]been[ ]replaced"
-        r"|isn't[ ]valid)\b|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?,[ ]which[ ](?:is|was|would[ ]be)[ ](?:wrong|incorrect|false"
-        r"|mistaken)\b|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet"
-        r"|however,?)[ ](?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false"
-        r"|mistaken)|[ ]?(?:isn|wasn|wouldn)['’]t)\b|[ *_$)\\]{0,4}(?:[ ]\w{1,12}){0,2}[ ](?:(?:is[ ]"
-        r"|are[ ])?no[ ]longer|do(?:es)?(?:n['’]t|[ ]not)[ ]apply|(?:is|are|was|were|been)[ ](?:waived|outdated"
-        r"|obsolete|out[ ]of[ ]date))\b"
+        r"|isn't[ ]valid)\b"
+        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?,[ ]which[ ](?:is|was|would[ ]be)[ ](?:wrong|incorrect|false|mistaken)\b"
+        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet|however,?)[ ]"
+        r"(?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false|mistaken)"
+        r"|[ ]?(?:isn|wasn|wouldn)['’]t)\b"
+        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12}){0,2}[ ](?:(?:is[ ]|are[ ])?no[ ]longer|do(?:es)?(?:n['’]t|[ ]not)[ ]apply"
+        r"|(?:is|are|was|were|been)[ ](?:waived|outdated|obsolete|out[ ]of[ ]date))\b"
     ),
 )
 _GUESSED = (
@@ -262,10 +260,11 @@ _OPEN = (
     ),
     re.compile(
         r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"
-        r"|[^.!?,;:\n]{0,30}[.!,;:–—-]{0,2}[ ](?i:(?:(?:but|and|though|although|however|honestly|sorry"
-        r"|yet),?[ ]){0,2}(?:i|we)(?:[ ](?:really|honestly))?(?:[ ]do(?:n't|[ ]not)[ ]know|[ ]have[ ]no[ ]idea|(?:'m"
-        r"|'re|[ ]am|[ ]are)[ ](?:not[ ]|un)(?:sure|certain)|[ ](?:can't|cannot|could(?:n't|[ ]not))[ ](?:confirm"
-        r"|verify|tell|say)|[ ]doubt)(?:[ ](?:it|that|this|so|for[ ]sure))?)(?=[ ]?[.!,;\n]|\s*\Z)"
+        r"|[^.!?,;:\n]{0,30}[.!,;:–—-]{0,2}[ ]"
+        r"(?i:(?:(?:but|and|though|although|however|honestly|sorry|yet),?[ ]){0,2}(?:i|we)(?:[ ](?:really|honestly))?"
+        r"(?:[ ]do(?:n't|[ ]not)[ ]know|[ ]have[ ]no[ ]idea|(?:'m|'re|[ ]am|[ ]are)[ ](?:not[ ]|un)(?:sure|certain)"
+        r"|[ ](?:can't|cannot|could(?:n't|[ ]not))[ ](?:confirm|verify|tell|say)|[ ]doubt)"
+        r"(?:[ ](?:it|that|this|so|for[ ]sure))?)(?=[ ]?[.!,;\n]|\s*\Z)"
     ),
 )
 _BOUND = (
@@ -375,14 +374,12 @@ _FORMER = (
         rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just|an?|the))?[ ]{_MARKS}\Z"
         rf"|\b(?:formerly|once[ ](?:was|were|cost))[ ]{_MARKS}\Z|{_CHANGED}{_MARKS}\Z"
         rf"|(?:\b(?:(?<!made[ ])up|down)[ ]from|\bcompared[ ](?:to|with)|{_COMPARED})(?:[ ]only)?[ ]{_MARKS}\Z"
-        rf"|(?:\b(?:is|are|now|today|costs?|pays?|comes[ ]to|takes?|kostet|coûte|cuesta|costa)"
-        rf"|'s)(?!\w)[^.!?;\n]{{0,30}}\d(?:.{{0,40}}(?<!\w)(?:{_IN_THE_PAST})(?!\w)|.{{0,12}}\b(?:now|today|currently"
-        rf"|this[ ]year)\b[;,.])[^.!?;\n]{{0,25}}"
-        r"(?<!\w)(?:was|were|cost|paid|charged|had[ ]been|war|waren|kostete|était|coûtait|era|eran|erano|costaba"
-        r"|costava)"
-        rf"(?:[ ](?:about|only|just|still|es|sie|noch))?[ ]{_MARKS}\Z",
-        hint="used|previously|formerly|originally|once|from|compared|last|before|earlier|past|ago|until|now|today|currently"
-        "|this[ ]year|letzte|bisher|derni|avant|pasado|antes|scorso|prima|vorig|vroeger|vergl|rapport|frente|rispetto"
+        r"|(?:\b(?:is|are|now|today|costs?|pays?|comes[ ]to|takes?|kostet|coûte|cuesta|costa)|'s)(?!\w)[^.!?;\n]{0,30}"
+        rf"\d(?:.{{0,40}}(?<!\w)(?:{_IN_THE_PAST})(?!\w)|.{{0,12}}\b(?:now|today|currently|this[ ]year)\b[;,.])"
+        r"[^.!?;\n]{0,25}(?<!\w)(?:was|were|cost|paid|charged|had[ ]been|war|waren|kostete|était|coûtait|era|erano?"
+        rf"|costaba|costava)(?:[ ](?:about|only|just|still|es|sie|noch))?[ ]{_MARKS}\Z",
+        hint="used|previously|formerly|originally|once|from|compared|last|before|earlier|past|ago|until|now|today"
+        "|currently|this[ ]year|letzte|bisher|derni|avant|pasado|antes|scorso|prima|vorig|vroeger|vergl|frente|rispetto"
         "|vergel",
     ),
     IgnoringCase(
@@ -466,14 +463,12 @@ _ROUGH = (
     IgnoringCase(
         r"(?<!\w)(?:"
         + "".join(rf"(?<!{one}[ ])" for one in _NOT_ABOUT.split())
-        + r"about|around|approximately|approx\.?"
-        r"|something[ ]like|roughly|circa|ca\.|nearly|almost|close[ ]to|more[ ]or[ ]less|an[ ]estimated"
-        r"|in[ ]the[ ](?:region|order)[ ]of|etwa|ungefähr|rund|environ|à[ ]peu[ ]près|un[oa]s|aproximadamente"
-        r"|alrededor[ ]de|cerca[ ]de|intorno[ ]a|casi|quasi"
-        rf"|ongeveer|około|примерно|около)(?:[ ](?:the|an?|some|another))?[ ]{_MARKS}\Z|(?:\A"
-        rf"|[\s(:])~[ ]?[*_$\\]{{0,3}}\Z|约\Z|約\Z",
-        hint="about|around|something|approx|roughly|circa|ca\\.|nearly|almost|close|more|estimated|order|region|etwa|rund|environ"
-        "|un[oa]s|aproxim|alrededor|cerca|intorno|casi|quasi|ongeveer|~",
+        + r"about|around|approximately|approx\.?|something[ ]like|roughly|circa|ca\.|nearly|almost|close[ ]to"
+        r"|more[ ]or[ ]less|an[ ]estimated|in[ ]the[ ](?:region|order)[ ]of|etwa|ungefähr|rund|environ|à[ ]peu[ ]près"
+        r"|un[oa]s|aproximadamente|alrededor[ ]de|cerca[ ]de|intorno[ ]a|casi|quasi|ongeveer|около|примерно)"
+        rf"(?:[ ](?:the|an?|some|another))?[ ]{_MARKS}\Z|(?:\A|[\s(:])~[ ]?[*_$\\]{{0,3}}\Z|[约約]\Z",
+        hint="about|around|something|approx|roughly|circa|ca\\.|nearly|almost|close|more|estimated|order|region|etwa"
+        "|rund|environ|un[oa]s|aproxim|alrededor|cerca|intorno|casi|quasi|ongeveer|~",
     ),
     IgnoringCase(
         r"-?ish\b|(?:[ ]\w{1,12})?,?[ ](?:or[ ](?:so|thereabouts)|give[ ]or[ ]take|more[ ]or[ ]less|approximately"

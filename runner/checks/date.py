@@ -178,14 +178,16 @@ _IS_THERE = (
     r"(?:[ ](?:is|are|was|were|has|been|be|left|available|scheduled|planned|booked|free|found|made|listed|due"
     r"|leaves?|departs?|runs?|arrives?|starts?|comes?|happens?|opens?))"
 )
+_FULL = r"(?:fully[ ]booked|booked[ ](?:up|out)|sold[ ]out|unavailable)"
 _NOTHING_BEFORE = re.compile(
-    rf"(?:(?<!\w)no(?:[ ]\w{{2,12}})?[ ]{_THING}{_IS_THERE}*|(?<!\w)(?:nobody|no[ ]one|nothing)(?:[ ](?:else"
-    rf"|will))?{_IS_THERE}+"
+    rf"(?:(?<!\w)no(?:[ ]\w{{2,12}})?[ ]{_THING}{_IS_THERE}*"
+    rf"|(?<!\w)(?:nobody|no[ ]one|nothing)(?:[ ](?:else|will))?{_IS_THERE}+"
     r"|(?:(?<!\w)(?:not|never|cannot|unable[ ]to)|n't)"
-    rf"(?:(?:[ ](?:find|see|have|got|locate|offer|make|confirm|be|get|book|show|an?|any|your|the"
-    rf"|other)){{1,3}}[ ]{_THING}{_IS_THERE}*"
-    r"|[ ](?:be[ ])?(?:deliver\w*|ship|run|work|operate|fly|offer|open|available|possible|serve|come|accept"
-    r"|do)(?:[ ]\w{1,12}){0,3}?)|(?<!\w)(?:fully[ ]booked|booked[ ](?:up|out)|sold[ ]out|unavailable)"
+    r"(?:(?:[ ](?:find|see|have|got|locate|offer|make|confirm|be|get|book|show|an?|any|your|the|other)){1,3}"
+    rf"[ ]{_THING}{_IS_THERE}*"
+    r"|[ ](?:be[ ])?(?:deliver\w*|ship|run|work|operate|fly|offer|open|available|possible|serve|come|accept|do)"
+    r"(?:[ ]\w{1,12}){0,3}?)"
+    rf"|(?<!\w){_FULL}"
     r"|(?<!\w)(?:keine?[mnrs]?|geen|aucune?|pas[ ]d(?:e[ ]|')|no[ ]hay|non[ ]c'è|nessun[ao]?)[ ]?[^\W\d]{3,20})"
     rf"[ ](?:for|on|at|under|dated|from|für|pour|para|per|voor|op|am|le|el|il){_UP_TO_IT}"
 )
@@ -193,12 +195,11 @@ _NOTHING_BEHIND = re.compile(
     r"[^.!?;:\n]{0,45}?(?:n't|\b(?:cannot|not|nobody|nothing|no(?:[ ]\w+)?))(?:[ ][\w']+){0,5}?"
     r"[ ](?:(?<!until )(?<!by )(?<!before )then|(?:on[ ])?(?:that|this)[ ](?:day|date))(?=[ ]?[.,;!)\n]|\s*\Z)"
     r"|[ ](?:is|are|was)(?:(?:n't|[ ]not|[ ]no[ ]longer)[ ](?:available|possible|free|bookable|an?[ ]option|offered)"
-    r"|(?:[ ](?:already|completely|now|unfortunately))?[ ](?:fully[ ]booked|booked[ ](?:up|out)|sold[ ]out|taken"
-    r"|unavailable|impossible|full(?=[.,;!]|\Z)|out[ ]of[ ]the[ ]question))(?!\w)|[ ](?:does(?:n't|[ ]not)|wo(?:n't"
-    r"|uld(?:n't|[ ]not))|will[ ]not|can(?:'t|not))[ ](?:work|suit|exist|be[ ]possible)|(?:[ ]?[:–—(-]"
-    r"|,)[ ]?(?:not[ ]available|unavailable|sold[ ]out|fully[ ]booked)"
-    rf"|(?:[ ]?[:–—(-]|,?[ ]there(?:'s|[ ](?:is|are)))[ ]?no[ ](?:\w{{2,12}}[ ])?{_THING}(?!\w)|,?[ ](?:nobody"
-    rf"|no[ ]one)[ ]"
+    r"|(?:[ ](?:already|completely|now|unfortunately))?"
+    rf"[ ](?:{_FULL}|taken|impossible|full(?=[.,;!]|\Z)|out[ ]of[ ]the[ ]question))(?!\w)"
+    r"|[ ](?:(?:does|would|will)(?:n't|[ ]not)|won't|can(?:'t|not))[ ](?:work|suit|exist|be[ ]possible)"
+    rf"|(?:[ ]?[:–—(-]|,)[ ]?(?:not[ ]available|{_FULL})|,?[ ](?:nobody|no[ ]one)[ ]"
+    rf"|(?:[ ]?[:–—(-]|,?[ ]there(?:'s|[ ](?:is|are)))[ ]?no[ ](?:\w{{2,12}}[ ])?{_THING}(?!\w)"
 )
 
 
