@@ -351,7 +351,7 @@ def _timed(validator: Any) -> Any:
 
 def _validator_of(schema: Schema) -> Any:
     """The library's, of the dialect that the schema names; 2020-12 if none. Raises ValueError for an unknown one."""
-    named = schema.get(_DIALECT)
+    named = schema.get(_DIALECT) if isinstance(schema, Mapping) else None
     found: Any = Draft202012Validator
     if isinstance(named, str):
         found = validator_for(schema, default=None)  # type: ignore[arg-type]  # whatever is given comes back
