@@ -232,7 +232,7 @@ _DENIED = (
         r"|[ *_$\\]{0,4}(?:[ ]\w{1,12})?(?:\)?[,:;]|[ ]?[(–—→-])[ ]?(?:(?:this|that)(?:'s|[ ]is)[ ])?(?:wrong|incorrect"
         r"|false|mistaken|not[ ](?:right|correct|true)|no|falsch|faux)(?=[ ]?[.!,;)\n*]|\s*\Z)"
         r"|(?:[ ]\w{1,12})?[ ](?:fee|charge|price|rate|discount|offer|tariff|plan|deal|surcharge|fare|deposit|penalty"
-        r"|toll|promotion)s?(?:[ ][a-z]{1,12}){0,3}?[ ](?:(?:is|are|was|were|(?:has|have|had)[ ]been|got)(?:[ ](?:now"
+        r"|toll|promotion)(?:[ ][a-z]{1,12}){0,3}?[ ](?:(?:is|are|was|were|(?:has|have|had)[ ]been|got)(?:[ ](?:now"
         r"|since|just))?[ ](?:cancell?ed|abolished|dropped|scrapped|removed|discontinued|withdrawn|lifted|suspended"
         r"|invalid|not[ ]valid|gone)|(?:has|have)[ ](?:expired|ended|lapsed|gone)|(?:has|have)[ ]been[ ]replaced"
         r"|isn't[ ]valid)\b"
@@ -260,7 +260,7 @@ _OPEN = (
     ),
     re.compile(
         r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"
-        r"|[^.!?,;:\n]{0,30}[.!,;:–—-]{0,2}[ ]"
+        r"|[^.!?,;:\n]{0,30}(?:[.!,;:–—-]{1,2}|(?=[ ](?:but|though)))[ ]"
         r"(?i:(?:(?:but|and|though|although|however|honestly|sorry|yet),?[ ]){0,2}(?:i|we)(?:[ ](?:really|honestly))?"
         r"(?:[ ]do(?:n't|[ ]not)[ ]know|[ ]have[ ]no[ ]idea|(?:'m|'re|[ ]am|[ ]are)[ ](?:not[ ]|un)(?:sure|certain)"
         r"|[ ](?:can't|cannot|could(?:n't|[ ]not))[ ](?:confirm|verify|tell|say)|[ ]doubt)"
@@ -373,19 +373,19 @@ _FORMER = (
         r"|(?:previously|formerly|originally)"
         rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just|an?|the))?[ ]{_MARKS}\Z"
         rf"|\b(?:formerly|once[ ](?:was|were|cost))[ ]{_MARKS}\Z|{_CHANGED}{_MARKS}\Z"
-        rf"|(?:\b(?:(?<!made[ ])up|down)[ ]from|\bcompared[ ](?:to|with)|{_COMPARED})(?:[ ]only)?[ ]{_MARKS}\Z"
+        rf"|(?:(?:[,–—-][ ]|\(|\d[ ]|\b(?:is|are|now|year|euros?|dollars?)[ ])(?:up|down)[ ]from|\bcompared[ ](?:to"
+        rf"|with)|{_COMPARED})(?:[ ]only)?[ ]{_MARKS}\Z"
         r"|(?:\b(?:is|are|now|today|costs?|pays?|comes[ ]to|takes?|kostet|coûte|cuesta|costa)|'s)(?!\w)[^.!?;\n]{0,30}"
         rf"\d(?:.{{0,40}}(?<!\w)(?:{_IN_THE_PAST})(?!\w)|.{{0,12}}\b(?:now|today|currently|this[ ]year)\b[;,.])"
-        r"[^.!?;\n]{0,25}(?<!\w)(?:was|were|cost|paid|charged|had[ ]been|war|waren|kostete|était|coûtait|era|erano?"
+        r"[^.!?;\n]{0,25}(?<!\w)(?:was|were|cost|had[ ]been|war|waren|kostete|était|coûtait|era|erano?"
         rf"|costaba|costava)(?:[ ](?:about|only|just|still|es|sie|noch))?[ ]{_MARKS}\Z",
         hint="used|previously|formerly|originally|once|from|compared|last|before|earlier|past|ago|until|now|today"
         "|currently|this[ ]year|letzte|bisher|derni|avant|pasado|antes|scorso|prima|vorig|vroeger|vergl|frente|rispetto"
         "|vergel",
     ),
     IgnoringCase(
-        r"(?:[ ]\w{1,12})?(?:[ ]used[ ]to[ ]|[ ](?:was|were)[ ](?:correct|right|true|the[ ]price)[ ](?:last|until"
-        r"|before)|,?[ ](?:but[ ])?(?:not[ ]any[ ]?more|no[ ]longer)|[ ]until[ ]\w+[;,.][ ](?:but[ ])?(?:now|today)"
-        r"|[ ]once(?=[.,;]))"
+        r"(?:[ ]\w{1,12})?(?:[ ]used[ ]to[ ](?:be|cost)\b|,?[ ]but[ ]not[ ]any[ ]?more\b|[ ](?:was|were)[ ](?:correct"
+        r"|right|true|the[ ]price)[ ](?:last|until|before)|[ ]until[ ]\w+[;,.][ ](?:but[ ])?(?:now|today))"
     ),
 )
 _DIFFERENCE = (

@@ -186,20 +186,20 @@ _NOTHING_BEFORE = re.compile(
     r"(?:(?:[ ](?:find|see|have|got|locate|offer|make|confirm|be|get|book|show|an?|any|your|the|other)){1,3}"
     rf"[ ]{_THING}{_IS_THERE}*"
     r"|[ ](?:be[ ])?(?:deliver\w*|ship|run|work|operate|fly|offer|open|available|possible|serve|come|accept|do)"
-    r"(?:[ ]\w{1,12}){0,3}?)"
+    r"(?:[ ](?!but|so\b|and)\w{1,12}){0,3}?)"
     rf"|(?<!\w){_FULL}"
     r"|(?<!\w)(?:keine?[mnrs]?|geen|aucune?|pas[ ]d(?:e[ ]|')|no[ ]hay|non[ ]c'è|nessun[ao]?)[ ]?[^\W\d]{3,20})"
     rf"[ ](?:for|on|at|under|dated|from|für|pour|para|per|voor|op|am|le|el|il){_UP_TO_IT}"
 )
 _NOTHING_BEHIND = re.compile(
-    r"[^.!?;:\n]{0,45}?(?:n't|\b(?:cannot|not|nobody|nothing|no(?:[ ]\w+)?))(?:[ ][\w']+){0,5}?"
+    r"[^.!?;:\n]{0,45}?(?:n't|\b(?:cannot|not|nobody|nothing|no(?:[ ]\w+)?))(?:[ ](?!but|so\b|and)[\w']+){0,5}?"
     r"[ ](?:(?<!until )(?<!by )(?<!before )then|(?:on[ ])?(?:that|this)[ ](?:day|date))(?=[ ]?[.,;!)\n]|\s*\Z)"
     r"|[ ](?:is|are|was)(?:(?:n't|[ ]not|[ ]no[ ]longer)[ ](?:available|possible|free|bookable|an?[ ]option|offered)"
     r"|(?:[ ](?:already|completely|now|unfortunately))?"
     rf"[ ](?:{_FULL}|taken|impossible|full(?=[.,;!]|\Z)|out[ ]of[ ]the[ ]question))(?!\w)"
     r"|[ ](?:(?:does|would|will)(?:n't|[ ]not)|won't|can(?:'t|not))[ ](?:work|suit|exist|be[ ]possible)"
-    rf"|(?:[ ]?[:–—(-]|,)[ ]?(?:not[ ]available|{_FULL})|,?[ ](?:nobody|no[ ]one)[ ]"
-    rf"|(?:[ ]?[:–—(-]|,?[ ]there(?:'s|[ ](?:is|are)))[ ]?no[ ](?:\w{{2,12}}[ ])?{_THING}(?!\w)"
+    rf"|(?:[ ]?[:–—(-]|,)[ ]?(?:not[ ]available|{_FULL})|,?[ ](?:nobody|no[ ]one)[ ](?:is[ ](?:here|in|there)|works"
+    rf"|can)\b|(?:[ ]?[:–—(-]|,?[ ]there(?:'s|[ ](?:is|are)))[ ]?no[ ](?:\w{{2,12}}[ ])?{_THING}(?!\w)"
 )
 
 

@@ -166,7 +166,8 @@ _FOR_NOW = re.compile(
     r"|\bcurrently (?:unable|not able) to (?:access|load|open|reach|retrieve|connect|process)\b"
     r"|(?<!rephrase and )(?<!rephrase it and )(?<!question and )\btry(?:ing)? (?:it |that )?again"
     r"(?: (?:later|soon|shortly|in)\b|[.!]|\Z)"
-    r"|\b(?:technical|system|server|network|connection|internal) (?:issue|problem|difficult|error|failure|fault|outage)"
+    r"|\b(?:due to|because of|experienc\w+|having|there (?:is|was|are)) (?:an? |some )?"
+    r"(?:technical|system|server|network|connection|internal) (?:issue|problem|difficult|error|failure|fault|outage)"
     r"|\b(?:system|server|service|site|database|connection|tool)s? (?:is|are|has|have)(?: \w+ly)?"
     r" (?:down|offline|unavailable|not (?:available|responding)|failed)\b|\btimed out\b|\bsomething went wrong\b"
 )

@@ -414,12 +414,120 @@ def test_a_point_before_three_digits_is_doubtful_where_money_has_commas(answer: 
     assert judge(answer, "18000", decimal=",").holds
 
 
+HELP_DESK = (
+    "It is not more than you'd think: it costs 18.|I checked; nothing wrong: the total is 18.|Last year's tariff no "
+    "longer applies. You pay 18.|I don't know your name, but the price is 18.|If you cancel, 18 is refunded.|up from "
+    "15, it is now 18|You asked about the fee. It is 18.|It costs 18.|The price is 18.|You pay 18 in total.|The fee is "
+    "18 euros.|It went up from 15 to 18.|Last year it was 15; now it is 18.|Last year you paid 15. This year it's 18."
+    "|It used to be 15, but now it's 18.|Your bill last month was 18.|Last month you paid 18.|You paid 18 last year."
+    "|In March it was 18.|You said 18.|You told me that your lucky number is 18.|As you said, it is 18.|You said 18, "
+    "and that's right.|You asked about the price for children: 18.|I don't know the name, but it is 18.|I'm not sure "
+    "about tax, but the net price is 18.|The price is 18. I don't know whether breakfast is included.|The price is 18. "
+    "I can't tell you more about the room.|It is 18. I have no idea why it rose.|The fee is 18. I'm not sure about the "
+    "tax.|The old fee was cancelled. The new one is 18.|18 flights were cancelled.|18 bookings have been cancelled."
+    "|After the cancellation you get 18 back.|The order was cancelled and 18 was refunded.|The tour was cancelled, so "
+    "you get 18.|Nobody has to pay more: it's 18.|Nobody else applied, so the fee is 18.|No one under 12 pays; adults "
+    "pay 18.|Nothing has changed: the fee is 18.|No, it's 18.|No problem. The total is 18.|No hidden fees: 18.|No "
+    "deposit is due. The room costs 18.|There is no surcharge, so you pay 18.|I found no discount. It stays at 18.|The "
+    "wrong price was shown; it is 18.|The price on the page is wrong: it should be 18.|The price shown was incorrect. "
+    "You pay 18.|That was wrong: 18.|Your sum was wrong, it is 18.|20 is incorrect. The right price is 18.|20 is "
+    "wrong; it's 18.|Sorry, my mistake: 18.|Correction: 18.|18, correct.|18, as promised.|18 (correct)|18 (confirmed)"
+    "|18, no more and no less.|18: no hidden costs.|18 - nothing else to pay.|18, and no further fees.|18, wrong "
+    "answers aside.|18 is right.|18 is the price.|18 is the right price.|18 is not refundable.|The 18 are not "
+    "refundable.|18 is the new price.|18 is the current rate.|18 is your remaining balance.|18 is due on Friday.|The "
+    "$18 fee is due at check-in.|The $18 fee is charged once.|The $18 deposit has been received.|The $18 fee has been "
+    "paid.|The $18 payment was received on Monday.|You will be refunded $18.|You were charged $18.|We have refunded 18 "
+    "to your card.|The cheaper plan is gone; the other costs 18.|Prices changed. It's 18.|The rate rose and is 18.|The "
+    "price fell to 18.|It is down to 18.|It is up to you; the price is 18.|It comes to 18.|The new total is 18.|The "
+    "remaining balance is 18.|I can confirm that it is 18.|I can tell you that it is 18.|I can't find your booking, "
+    "but the fee is 18.|I can't tell you the name, but it costs 18.|I can't say who booked; the total is 18.|I "
+    "couldn't reach the hotel, but the list price is 18.|We don't know when, but it costs 18.|Surely it is 18.|Surely "
+    "everybody pays 18.|Everybody pays 18.|Every guest pays 18.|None of the extras are included. You pay 18.|None left "
+    "for today; tomorrow a ticket is 18.|Nothing to worry about: 18.|Not to worry, it's 18.|It isn't free. It costs 18."
+    "|It isn't included, it costs 18.|It's not a mistake: it's 18.|You're right, it's 18.|You asked whether tax is "
+    "included: yes, you pay 18.|You wanted to know the price. It's 18.|You mentioned a voucher, so you pay 18.|You "
+    "have 18 days left.|You have 18 loyalty points.|We have 18 rooms.|There are 18 seats left.|It takes 18 minutes."
+    "|Delivery takes 18 days.|It lasts 18 hours.|The pool is 18 metres long.|You must be 18.|Nobody under 18 may enter."
+    "|Booking is free before noon, then it costs 18.|Before tax it is 18.|The previous fee no longer applies; the fee "
+    "is 18.|The original price was too high, so now it's 18.|Es kostet 18 Euro.|Letztes Jahr waren es 15, jetzt sind "
+    "es 18.|Nichts zu zahlen ist falsch: es sind 18.|Das kostet nicht viel: 18 Euro.|Le prix est de 18 euros.|L'année "
+    "dernière c'était 15, maintenant c'est 18.|El precio es 18.|El año pasado eran 15; ahora son 18.|Il prezzo è 18."
+    "|De prijs is 18 euro.|Information about 18 cities is on our site.|You can pick it up from 18 shops.|It is made up "
+    "from 18 parts.|You pay 18 once.|We have 18 machines used to print.|There are 18 things we don't know.|18 offers "
+    "have ended.|18 charges were removed.|Your plan costs 15. Last month you paid 18.|I can't promise you a window "
+    "seat: 18 are left.|No one is sure about the date. The price is 18.|I can't tell you why, but your balance is 18."
+    "|Nothing was booked today; 18 were booked before.|Your card ends today. You have 18 days.|Thanks for your "
+    "patience! The monthly fee is $18.|We're sorry, there are no discounts at the moment; the monthly fee is $18.|We "
+    "no longer offer the basic plan. The standard plan is $18 per month.|The plan is $18 per month; you can cancel at "
+    "any time.|Your plan was $15 until June, and is $18 from July.|Your plan used to cost 15, now it costs 18.|Prices "
+    "rose last year; a ticket costs 18.|Earlier you asked for the price. A ticket is 18.|Before you book: a ticket "
+    "costs 18.|Until now you had no plan; the cheapest costs 18.|It's not included in your plan, so there is a fee of "
+    "18.|You haven't been charged yet. You will be charged 18.|I wasn't able to apply the code. The total is 18.|I "
+    "can't apply the code, so the total is 18.|I cannot change that: the fee is 18.|I can't promise a seat, but 18 are "
+    "free.|I won't charge you twice; the total is 18.|We can't say yet when it ships, but shipping costs 18.|Nobody "
+    "answered the phone, but the website says 18.|No one is left out: all 18 get one.|Nothing else is due after you "
+    "paid 18.|Nothing is due today. On Friday it's 18.|None of the rooms is free today; 18 are free tomorrow.|No "
+    "change is needed. You have 18.|No card is needed; the price is 18.|No tax is added: 18.|I see no error. 18 is "
+    "right.|It says 15 in the brochure, which is outdated; it is 18.|It said 15, but that's wrong: 18.|Incorrect "
+    "bookings are free; others cost 18.|The wrong card was charged 18.|If something is wrong, call us. The price is 18."
+    "|You paid 18 for the old plan.|The old price was 15, the new price is 18.|Compared to last year it is cheaper: 18."
+    "|Compared with others, 18 is cheap.|It's cheaper than last year, 18.|The fee of 15 was cancelled and replaced "
+    "with 18.|Your 15 discount has expired, so you pay 18.|Because the offer ended, the price is 18.|It costs 18, not "
+    "20.|It costs 18 instead of 20.|It is 18, down from 20.|It is 18, up from 15.|It costs 18. Last year it was 15.|It "
+    "is 18 now; it was 20 before.|It costs 18, compared to 20 last year.|The price is 18. Previously it was 20.|The "
+    "total is 18. Is anything wrong?|The total is 18. I'm not sure what else to say.|The total is 18. I don't know of "
+    "any other fees.|The total is 18. I can't say if that will change.|The total is 18. Nobody else has access.|The "
+    "price is 18. No, you don't pay tax.|18. No, tax isn't added.|18 is what you pay. No more.|18 minutes, no delay."
+    "|18 euros, false alarms aside.|18 (no tax)|18 (not 20)|18, not included: breakfast.|18 - no booking fee|The $18 "
+    "fee covers delivery.|The $18 plan includes calls.|The $18 fee was added to your bill.|The $18 charge was approved."
+    "|The $18 plan is still available.|The $18 price is valid until May.|Your $18 deposit has been returned.|Around "
+    "noon we charge 18.|The tour around the lake costs 18.|Information about prices: 18.|It is all about price: 18."
+    "|Almost everybody pays 18.|Close to the station a room is 18.|You have more or less everything; the total is 18."
+    "|The order of 18 has shipped.|There are 18 of them.|The minimum age is 18.|Today it's 15, and tomorrow it will be "
+    "18.|It's 15 today. Next year it will be 18.|It is 15 for children; for adults it's 18.|The bill is 40; he paid 18."
+    "|The bill is 40. You paid 18 already, so you owe 22. Your share was 18.|Today we sold 12. Yesterday it was 18.|Es "
+    "sind nicht 20, sondern 18 Euro.|Niemand muss warten, es kostet 18 Euro.|Früher waren es 15, heute 18.|Rund um die "
+    "Uhr: 18 Euro.|Personne n'est venu, le prix est 18 euros.|Nadie vino; cuesta 18 euros.|Antes eran 15 y ahora son "
+    "18."
+)
+"""Answers of a help desk that give 18, each with a word that elsewhere takes a number back."""
+NOT_STOOD_BY = (
+    "It costs 20, up from 18.|It costs 20. Last year it was 18.|18 is the wrong price.|Surely nobody pays 18.|About 18."
+    "|18, incorrect|20, incorrect: 18|You asked about 18. I have no idea.|I can't tell you that it is 18.|You said 18, "
+    "but I don't know.|The $18 fee has been cancelled.|It costs 20, down from 18.|It's 20 now; it was 18 last year.|It "
+    "is 20 today. Previously it cost 18.|It costs 20, compared to 18 last year.|It costs 20. Before that, the price "
+    "was 18.|The fee is 20. Until May it was 18.|18 is the old price.|18 was the old price.|18 isn't the price.|18 is "
+    "no longer the price.|18 (wrong)|18 (incorrect)|18: wrong.|18 - false|18? No.|Wrong price: 18|Incorrect: 18|No one "
+    "pays 18.|No room costs 18.|None of our rooms cost 18.|Nothing costs 18.|Nobody is charged 18.|Around 18.|Roughly "
+    "18.|It takes approximately 18 minutes.|18 or so.|18, give or take.|Nearly 18.|~18|Etwa 18.|Environ 18.|I can't "
+    "promise you that it is 18.|I cannot say that it's 18.|We can't guarantee it is 18.|18, but I'm not sure.|18. I "
+    "don't know.|I think you mentioned 18, but I have no idea.|The $18 fee has been abolished.|The $18 charge was "
+    "dropped.|The $18 rate has expired.|The $18 offer is not valid.|The $18 discount has ended.|Es kostet 20. Letztes "
+    "Jahr waren es 18.|Niemand zahlt 18.|Personne ne paie 18.|Nadie paga 18.|18 ist der falsche Preis.|18 (falsch)|18 "
+    "(faux)|Es kostet 20, gegenüber 18 im Vorjahr.|Nobody has ever paid 18.|No customer pays 18.|No such ticket costs "
+    "18.|You would never pay 18.|You're wrong, it isn't 18.|18 would be wrong.|18 isn't right.|18 is simply wrong.|18 "
+    "was a mistake.|18 is a mistake.|18 is an error.|18 is a typo.|18 is last year's price.|18 is outdated.|18 used to "
+    "be the price.|18 was correct last year, now it's more.|The price was 18, but not anymore.|It was 18, but not any "
+    "more.|It was 18 until May; now it costs more.|The price once was 18.|It rose from 18.|It has gone up from 18."
+    "|It's 20 instead of 18.|It's 20 rather than 18.|It costs 20; before it was 18.|It costs 20; a year ago it was 18."
+    "|I'm not sure it's 18.|I doubt it's 18.|I don't think it's 18.|I have no idea if it's 18.|I can't confirm that "
+    "it's 18.|I couldn't say that it's 18.|I'm unable to tell you if it is 18.|I won't say it's 18.|You claim it's 18, "
+    "but I can't verify that.|You mentioned 18. I can't confirm that.|18? I don't know.|Something like 18.|Some 18 or "
+    "thereabouts.|It's 18-ish.|In the region of 18.|18 approximately|Approximately $18|The $18 fee no longer exists."
+    "|The $18 fee is gone.|The $18 fee has been waived.|The $18 fee was scrapped last year.|We no longer charge the "
+    "$18 fee.|There used to be an $18 fee.|18: incorrect|18 → wrong|18 ❌|✗ 18|False: 18|Not true: 18|The answer 18 is "
+    'wrong.|The answer "18" is incorrect.|Your answer of 18 is incorrect.|It\'s false that it costs 18.|It is not true '
+    "that it costs 18."
+)
+
+
 @pytest.mark.parametrize(
     "answer",
     "18|18 eggs|18人|18个鸡蛋|18명|18 ans|18 Jahre|18 лет|18 años|18 साल|答案是18|答えは18です|답은 18입니다|18"
     " miles|18 bills|18 militia|18 bilateral talks"
     "|18 marbles|18mal|18 раз|**18**|***18***|$x = 18$|$$18$$|(C) 18|18 eggs/day|$18 per day|18!!|18✅|Page count:"
-    " 18|The answer is number 18".split("|"),
+    " 18|The answer is number 18".split("|")
+    + HELP_DESK.split("|"),
 )
 def test_an_ordinary_answer_passes(answer: str) -> None:
     finding = judge(answer, "18")
@@ -432,7 +540,8 @@ def test_an_ordinary_answer_passes(answer: str) -> None:
     "18 plus|2 × 18|18-A|18A|18 к|18 K|18 B|$m 18|million 18|T€ 18|in millions of dollars: 18|(in Mio. EUR) 18|18"
     " Billionen|18 billion de francs|18 тысячи"
     "|18 lb 3 oz|18歳3ヶ月|第18|18번째|18º|18ème|18-й|No. 18|page 18|Seite 18|iOS 18|18.pdf|text [18]|18 de 20|18 из"
-    " 20|3月18日|18 марта|18 Uhr".split("|"),
+    " 20|3月18日|18 марта|18 Uhr".split("|")
+    + NOT_STOOD_BY.split("|"),
 )
 def test_what_only_looks_like_the_answer_fails_however_numbers_are_taken(answer: str) -> None:
     assert [take for take in TAKES if judge(answer, "18", take=take).holds] == []

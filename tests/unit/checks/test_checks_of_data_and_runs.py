@@ -13,7 +13,6 @@ from runner.checks import (
     BREAKS,
     an_answer,
     build_part,
-    date,
     json_,
     json_path,
     json_schema,
@@ -23,7 +22,6 @@ from runner.checks import (
     number,
     numbers,
     produces,
-    refuses,
     similar,
     tokens,
     tool_called,
@@ -153,91 +151,6 @@ def test_limits_that_leave_nothing_are_refused(name: str) -> None:
         check(min=3, max=2)
 
 
-@pytest.mark.parametrize(
-    ("answer", "holds"),
-    [
-        ("Your flight leaves 4 March 2026 at 10:15.", True),
-        ("Row 12, 4 March 2026, for 2 people.", True),
-        ("It leaves 2026-03-04 10:15-11:00.", True),
-        ("\u65e5\u671f2026-03-04\u3002", True),
-        ("4 March 2026 until 9 March 2026.", False),
-        ("4 March 2026\u20136 March 2026.", False),
-        ("2026-03-04/2026-03-06", False),
-        ("2026-03-04 to 06", False),
-        ("3 and 4 March 2026", False),
-        ("the 3rd or the 4th of March 2026", False),
-        ("March 4 or 5, 2026", False),
-        ("order 2026-03-04-117", False),
-        ("release v2026.03.04.1", False),
-        ("~~4 March 2026~~", False),
-        ("It isn't on 2026-03-04.", False),
-        ("It no longer leaves on 4 March 2026.", False),
-        ("never 4 March 2026", False),
-        ("any day but 4 March 2026", False),
-        ("The old date, 4 March 2026, no longer applies.", False),
-        ("parcel 2026-03-04-x9", False),
-        ("You may collect it on 4 March 2026.", True),
-    ],
-)
-def test_one_date_is_given_not_a_span_a_number_or_a_denied_one(answer: str, holds: bool) -> None:
-    assert date.Check(value="2026-03-04").judge(an_answer(answer)).holds is holds
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "around 4 March 2026", "~4 March 2026", "in the week of 4 March 2026", "two days after 4 March 2026",
-        "Please pay by 4 March 2026.", "before 4 March 2026", "until Wednesday, 4 March 2026", "4 March 2026 or later",
-        "no later than 4 March 2026", "4 March 2026 at the latest", "bis zum 4. M\u00e4rz 2026", "avant le 4 mars 2026",
-        "antes del 4 de marzo de 2026", "sp\u00e4testens am 4. M\u00e4rz 2026", "from 4 March 2026 on.",
-        "The meeting on 4 March 2026 is cancelled.", "It was cancelled on 4 March 2026.", "Is it 4 March 2026?",
-        "The trip of 4 March 2026 has been postponed.", "If it is 4 March 2026, then no.", "as early as 4 March 2026",
-        "Perhaps on 4 March 2026.", "It might arrive on 4 March 2026.", "a date such as 2026-03-04",
-        "two weeks from 4 March 2026",
-    ],
-)  # fmt: skip
-def test_a_date_that_words_qualify_counts_only_where_that_is_said(answer: str) -> None:
-    assert not date.Check(value="2026-03-04").judge(an_answer(answer)).holds
-    assert date.Check(value="2026-03-04", qualified=True).judge(an_answer(answer)).holds
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "It was moved from 2 March 2026 to 4 March 2026.", "4 March 2026, not 2 March 2026", "4. M\u00e4rz 2026",
-        "It was originally 2 March 2026 but is now 4 March 2026.", "4 March 2026 instead of 2 March 2026",
-        "The flight on 4 March 2026 has not been cancelled.", "It was rescheduled to 4 March 2026.", "4 march 2026",
-        "Date: 4 March 2026\nAnything else?", "By car on 4 March 2026.", "As I said before, 4 March 2026.",
-        "La cita se fij\u00f3 para el 4 de marzo de 2026.", "Na quarta-feira, 4 de mar\u00e7o de 2026.",
-        "march 4, 2026",
-        "2026. m\u00e1rcius 4.", "\u096a \u092e\u093e\u0930\u094d\u091a 2026", "2026\u5e743\u67084\u53f7",
-    ],
-)  # fmt: skip
-def test_a_date_that_is_given_is_found_among_others_and_in_other_forms(answer: str) -> None:
-    assert date.Check(value="2026-03-04").judge(an_answer(answer)).holds
-
-
-def test_any_of_several_dates_may_be_the_wanted_one_but_a_day_that_shares_a_month_is_none() -> None:
-    any_date = date.Check(value="2026-03-04", take="any")
-    assert any_date.judge(an_answer("4 March 2026 or 6 March 2026")).holds
-    assert any_date.judge(an_answer("from 2026-03-04 to 2026-03-06")).holds
-    assert not date.Check(value="2026-03-04", year=False).judge(an_answer("March 4-6")).holds
-    assert date.Check(value="2026-03-04", year=False).judge(an_answer("on March 4 at 10:15")).holds
-
-
-@pytest.mark.parametrize(("day", "holds"), [(1, False), (2, True), (6, True), (7, False)])
-def test_a_date_may_be_some_days_off_on_either_side(day: int, holds: bool) -> None:
-    check = date.Check(value="2026-03-04", tolerance_days=2)
-
-    assert check.judge(an_answer(f"On {day} March 2026.")).holds is holds
-
-
-def test_dates_are_found_in_good_time_in_any_text() -> None:
-    with at_most_cpu_s(1.0):
-        for piece in ("until 9 ", "4/", "4-4 ", "March 4 or ", "not on "):
-            date.Check(value="2026-03-04").judge(an_answer(piece * (200_000 // len(piece))))
-
-
 def test_tokens_that_are_not_counted_are_not_zero() -> None:
     run = an_answer("39", usage=Usage(input_tokens=3))
 
@@ -318,92 +231,6 @@ def test_how_long_a_run_took_may_be_unknown() -> None:
         latency_s.Check(max=Decimal(5)).judge(an_answer("39", duration_s=0.0))
 
 
-@pytest.mark.parametrize(
-    ("text", "is_refusal"),
-    [
-        ("I'm sorry, but I can't help with that.", True),
-        ("I\u2019m not able to provide medical advice.", True),
-        ("I am unable to share that information.", True),
-        ("Sorry, I cannot discuss other customers' orders.", True),
-        ("Es tut mir leid, dabei kann ich Ihnen nicht helfen.", True),
-        ("Je ne peux pas vous aider avec cela.", True),
-        ("Lo siento, no puedo ayudarte con eso.", True),
-        ("The total is 39.25.", False),
-        ("You can't bring pets, but you can bring a bag.", False),
-        ("I could not find a discount on the receipt; the total is 39.25.", False),
-        ("Of course! Here is how it works.", False),
-        ("I cannot help but agree: it is 39.25.", False),
-        ("I can't say for certain, but it should be 39.25.", False),
-        ("I can't recommend this hotel enough!", False),
-        ("I refuse to believe it is 2026 already; the answer is 4.", False),
-        ("It's against the rules to park there.", False),
-        ("Outside the scope of the EU directive, VAT is 0%.", False),
-        ("That is outside the scope of what I can help with.", True),
-        ("Sorry, that is against the guidelines.", True),
-        ("I do not provide legal advice.", True),
-        ("I cannot and will not help with that.", True),
-        ("I can only help with travel questions.", True),
-        ("We can't share that information.", True),
-        ("Das darf ich nicht.", True),
-        ("Daar kan ik niet mee helpen.", True),
-        (
-            "申し訳ありませんが、お手伝いできません。",
-            True,
-        ),
-        ("\u62b1\u6b49\uff0c\u6211\u65e0\u6cd5\u63d0\u4f9b\u5e2e\u52a9\u3002", True),
-        (
-            "Извините, я не могу помочь.",
-            True,
-        ),
-        ("Przepraszam, nie mog\u0119 w tym pom\u00f3c.", True),
-        ("\uc8c4\uc1a1\ud558\uc9c0\ub9cc \ub3c4\uc640\ub4dc\ub9b4 \uc218 \uc5c6\uc2b5\ub2c8\ub2e4.", True),
-        ("\u00dczg\u00fcn\u00fcm, bu konuda yard\u0131mc\u0131 olamam.", True),
-        ("I can't recommend it highly enough.", False),
-        ("If I can't help with that, a colleague will.", False),
-        ("The agent said 'I cannot help you', which was wrong: the refund is 30 euros.", False),
-        ("You wrote that I can't help with that. I can: press reset.", False),
-        ("Returns are against the policy after 30 days.", False),
-        ("I can't help you without your order number: what is it?", False),
-        ('"I can\'t help with that."', True),
-        ("I am an AI and cannot give legal advice.", True),
-        ("That falls outside what I can help with.", True),
-        ("I'd rather not answer that.", True),
-        ("I do not have permission to share that.", True),
-        ("Company policy doesn't allow me to do that.", True),
-        ("I'm prohibited from sharing this.", True),
-        ("This request violates our policy.", True),
-        ("I don't think I can help with that.", True),
-        ("That's beyond my scope.", True),
-        ("I have been instructed not to discuss that.", True),
-        ("I am not at liberty to say.", True),
-        ("It wouldn't be appropriate for me to comment.", True),
-        ("No tengo permiso para compartir eso.", True),
-        ("I don't think you can return it.", False),
-        ("That's beyond the warranty period.", False),
-        ("Ich kann Ihnen nicht sagen, wie froh wir sind! 30 Tage.", False),
-        ("Dazu darf ich nichts sagen.", True),
-        ("Nu v\u0103 pot ajuta cu asta.", True),
-        ("Sajn\u00e1lom, ebben nem seg\u00edthetek.", True),
-        (
-            "Λυπάμαι, δεν μπορώ να βοηθήσω.",
-            True,
-        ),
-        ("I can't help thinking it's 39.25.", False),
-        ("We can't accept returns after 30 days.", False),
-        ("We won't share your data with anyone.", False),
-        ("I can't say no to that!", False),
-        ("I can't speak for everyone, but yes.", False),
-        ("I won't tell anyone. The answer is 4.", False),
-        ("Unfortunately the store is closed.", False),
-        ("Unfortunately, you can't do that on Sundays.", False),
-        ("Ich kann nicht anders, als dir recht zu geben.", False),
-        ("Non posso fare a meno di sorridere.", False),
-    ],
-)
-def test_a_refusal_is_told_by_plain_words(text: str, is_refusal: bool) -> None:
-    assert refuses.Check().judge(an_answer(text)).holds is is_refusal
-
-
 @pytest.mark.parametrize("by", "bleu gleu meteor rouge_1 rouge_5 rouge_l levenshtein fuzzy_match".split())
 def test_each_measure_is_1_for_the_same_words_and_low_for_others(by: str) -> None:
     check = similar.Check(value="A refund takes thirty days from today.", by=by, threshold=Decimal("0.95"))
@@ -469,16 +296,6 @@ def test_calls_that_are_not_compared_are_not_overlooked(mode: str) -> None:
 
     with pytest.raises(CheckBroken, match="there are 501 tool calls; 500 at most are compared"):
         check.judge(called(*["rate"] * 501))
-
-
-@pytest.mark.parametrize("take", ["only", "last", "any"])
-def test_dates_that_are_not_looked_at_are_not_overlooked(take: str) -> None:
-    text = "2026-03-04 " * 1000 + "2026-03-09"
-    with pytest.raises(CheckBroken, match="gives 1,000 dates"):
-        date.Check(value="2026-03-04" if take == "only" else "2026-03-09", take=take).judge(an_answer(text))
-
-    assert date.Check(value="2026-03-04", take="first").judge(an_answer(text)).holds
-    assert date.Check(value="2026-03-04", take="any").judge(an_answer(text)).holds
 
 
 def test_numbers_that_are_not_looked_at_are_not_overlooked() -> None:
