@@ -14,7 +14,7 @@ from runner.checks._after_digits import SUPERSCRIPTS, VULGAR, After, read_after,
 from runner.checks._before_digits import Before, read_before
 from runner.checks._not_numbers import Labels, Span, is_perhaps_a_year, list_numbers, spans_of_other_digits
 from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE, dimensions, unit_name
-from runner.checks._wording import is_contrast, is_range, is_rough, objection, spelled_value
+from runner.checks._wording import is_contrast, is_range, objection, spelled_value
 
 PRECISION = 200
 """Digits that amounts are computed with: far more than 40 digits times 10**99 need."""
@@ -231,7 +231,7 @@ class FoundNumber:
     `problem` says why the value is not to be taken at its word; "" if it is. `units` are the names of the units
     beside it, as `unit_name` gives them. A percentage's value is the figure before the sign. `decimals` counts the
     digits after the decimal mark. `unit_end` is where the unit beside it ends. `may_be_name`: no currency, percent or
-    multiplier says that it is an amount. `rough` says so where it is only about right.
+    multiplier says that it is an amount.
     """
 
     text: str
@@ -242,7 +242,6 @@ class FoundNumber:
     is_percent: bool = False
     units: frozenset[str] = frozenset()
     problem: str = ""
-    rough: str = ""
     unit_end: int = 0
     dimensions: frozenset[str] = frozenset()
     is_plain: bool = False
@@ -298,8 +297,6 @@ class Passage:
         reason = objection(self.text, number.start, number.end, number.unit_end)
         if not reason and self.is_scaled and not number.is_multiplied and not number.is_percent:
             reason = "may be in thousands or millions, as the text says"
-        if not reason and is_rough(self.text, number.start, number.end, number.unit_end):
-            return replace(number, rough=f"{number.text} is only about right: say `tolerance` or `percent`")
         return replace(number, problem=f"{number.text} {reason}") if reason else number
 
     def read_all(self, start: int, end: int) -> Iterator[FoundNumber]:

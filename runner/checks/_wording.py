@@ -458,33 +458,6 @@ def objection(text: str, start: int, end: int, unit_end: int) -> str:
     return ""
 
 
-_NOT_ABOUT = "ask asked information know worry sorry what how more heard talk details question questions"
-_ROUGH = (
-    IgnoringCase(
-        r"(?<!\w)(?:"
-        + "".join(rf"(?<!{one}[ ])" for one in _NOT_ABOUT.split())
-        + r"about|around|approximately|approx\.?|something[ ]like|roughly|circa|ca\.|nearly|almost|close[ ]to"
-        r"|more[ ]or[ ]less|an[ ]estimated|in[ ]the[ ](?:region|order)[ ]of|etwa|ungefähr|rund|environ|à[ ]peu[ ]près"
-        r"|un[oa]s|aproximadamente|alrededor[ ]de|cerca[ ]de|intorno[ ]a|casi|quasi|ongeveer|около|примерно)"
-        rf"(?:[ ](?:the|an?|some|another))?[ ]{_MARKS}\Z|(?:\A|[\s(:])~[ ]?[*_$\\]{{0,3}}\Z|[约約]\Z",
-        hint="about|around|something|approx|roughly|circa|ca\\.|nearly|almost|close|more|estimated|order|region|etwa"
-        "|rund|environ|un[oa]s|aproxim|alrededor|cerca|intorno|casi|quasi|ongeveer|~",
-    ),
-    IgnoringCase(
-        r"-?ish\b|(?:[ ]\w{1,12})?,?[ ](?:or[ ](?:so|thereabouts)|give[ ]or[ ]take|more[ ]or[ ]less|approximately"
-        r"|roughly|ungefähr|environ)(?!\w)"
-    ),
-)
-
-
-def is_rough(text: str, start: int, end: int, unit_end: int) -> bool:
-    """Whether the number there is only about right: "about 18", "18 or so"."""
-    ahead, behind = _ROUGH
-    if behind.match(text, end) or (unit_end > end and behind.match(text, unit_end)):
-        return True
-    return ahead.search(text[max(0, start - _REACH) : start]) is not None
-
-
 def is_denied(text: str, start: int, end: int) -> bool:
     """Whether what stands there is said not to be so: "it isn't 39.25", "no longer 4 March"."""
     before = text[max(0, start - _REACH) : start]

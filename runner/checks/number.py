@@ -22,9 +22,8 @@ SCHEMA = {
     "description": "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, "
     "890 million, 12 Mio. EUR, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't "
     "count. Ranges, bounds (at most, starting from), plain denials, guesses (maybe, for example), what it was before "
-    "and digits joined to unknown text fail with the reason, and so does 'about 18' for a whole number without "
-    "`tolerance`. It reads words, not meaning: where a wrong answer may mention the right number last, ask for "
-    "`take: only`.",
+    "and digits joined to unknown text fail with the reason. It reads words, not meaning: where a wrong answer may "
+    "mention the right number last, ask for `take: only`.",
     "properties": {
         "value": {
             "type": "number",
@@ -167,8 +166,8 @@ class Check:
         return self._finding(False, shorten(run.text), reason)
 
     def _judge_one(self, number: FoundNumber) -> Finding:
-        if problem := self.problem_of(number):
-            reason = f"the {self.take} number in the answer is no plain number: {problem}"
+        if number.problem:
+            reason = f"the {self.take} number in the answer is no plain number: {number.problem}"
             return replace(self._finding(False, shorten(number.text), reason), weak=True)
         if self.accepts(number):
             return self._finding(True, shorten(number.text))
@@ -180,7 +179,7 @@ class Check:
         accepted = next((number for number in numbers if self.accepts(number)), None)
         if accepted is not None:
             return self._finding(True, shorten(accepted.text))
-        doubtful = next((problem for number in numbers if (problem := self.problem_of(number))), "")
+        doubtful = next((number.problem for number in numbers if number.problem), "")
         reason = (
             f"none of the {'first ' if len(numbers) >= _TOO_MANY else ''}{len(numbers)} numbers in the answer is that"
             if len(numbers) > 1
@@ -190,22 +189,19 @@ class Check:
 
     def _judge_all(self, numbers: Sequence[FoundNumber]) -> Finding:
         for number in numbers:
-            if problem := self.problem_of(number):
-                return self._finding(False, _list_texts(numbers), f"not all numbers in the answer are plain: {problem}")
+            if number.problem:
+                return self._finding(
+                    False, _list_texts(numbers), f"not all numbers in the answer are plain: {number.problem}"
+                )
             if not self.accepts(number):
                 return self._finding(
                     False, _list_texts(numbers), f"not all numbers in the answer are that: {_read(number)}"
                 )
         return self._finding(True, _list_texts(numbers))
 
-    def problem_of(self, number: FoundNumber) -> str:
-        """Why it isn't to be taken at its word; "about 18" is no 18, though it may lie between limits."""
-        is_exact = number.value == self.value and not (self._places or self.tolerance or self.percent)
-        return number.problem or (number.rough if is_exact and self.places is None else "")
-
     def accepts(self, number: FoundNumber) -> bool:
         """Whether it is a plain number, and the one that is wanted; its unit is not looked at."""
-        if self.problem_of(number):
+        if number.problem:
             return False
         with localcontext(prec=_PRECISION):
             if self.value is None:

@@ -99,7 +99,7 @@ class Check:
         missing, rest = self._match(found)
         reason = ""
         if missing:
-            problems = "; ".join(doubt for number in found[:50] if (doubt := number.problem or number.rough))
+            problems = "; ".join(number.problem for number in found[:50] if number.problem)
             order = " in this order" if self.in_order else ""
             reason = f"the answer doesn't give {', '.join(missing)}{order}{f'; {problems}' if problems else ''}"
         elif self.only and rest:

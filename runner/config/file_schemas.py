@@ -152,7 +152,9 @@ def _file(name: str, description: str, body: Json, parts: Json) -> Json:
     return {**head, **body, "$defs": parts}
 
 
-_NO_YES_OR_NO = r"^(?!\s*$|(?:[Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF|[Nn]ull|NULL|~|\d+)\s*$)"
+_NO_YES_OR_NO = (
+    r"^(?!\s*$|(?:[Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF|[Nn]ull|NULL|~|\d+)\s*$)"
+)
 """A text that isn't meant for a switch: `skip: false` would skip."""
 
 
