@@ -364,7 +364,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         more = f" and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
         yield f"failed before, and fails now: {', '.join(failing[:_NAMED])}{more}"
     if comparison.left_out:
-        yield f"not compared: {count(comparison.left_out, 'scenario')} of the old play, which the new was not to play"
+        left_out = count(comparison.left_out, "scenario")
+        yield f"not compared: {left_out} of the old play, not asked for in the new one, or cut off there"
 
 
 def _fails_still(one: Compared) -> bool:
