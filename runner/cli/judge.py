@@ -167,8 +167,6 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
     screen.on_event(PlayFinished(report=report))
     screen.close()
     if left_out := report.counts["not_started"] - before.counts["not_started"]:
-        click.echo(
-            f"{count(left_out, 'scenario')} left out: their questions are others today, or no file has them, as said above"
-        )
+        click.echo(f"{count(left_out, 'scenario')} left out: their questions are others today, or in no file")
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     return report
