@@ -34,6 +34,7 @@ case "$(basename "$0") $1 $2" in
     mkdir -p "$REPORTS/base"; echo '{}' >"$REPORTS/base/report.json" ;;
   "gh pr comment") exit "${COMMENTS:-0}" ;;
   "runner plan --since") echo "the plan" ; exit "${PLANS:-0}" ;;
+  "runner validate ") exit "${MISTAKES:-0}" ;;
   "runner validate --keys") exit "${KEYS:-0}" ;;
   "runner plan "*) exit "${REACHES:-0}" ;;
   "runner play "*) echo "{}" >"$REPORTS/report.json"; echo "the report" >"$REPORTS/report.md"; exit "${PLAYS:-0}" ;;
@@ -109,8 +110,9 @@ def test_play_writes_every_report_and_its_exit_code_does_not_end_the_job(job: Jo
         ({}, False),
         ({"AZURE_KEY": "sk-1", "KEYS": "2"}, False),
         ({"GITHUB_EVENT_NAME": "push", "KEYS": "2"}, False),
+        ({"KEYS": "2", "MISTAKES": "2"}, False),
     ],
-    ids=["a fork", "a fork whose judge needs a key", "a fork of a script's", "a branch", "a push that lacks the key"],
+    ids=["a fork", "a judge that needs a key", "a script", "a branch", "a push that lacks the key", "a mistake"],
 )
 def test_a_pull_request_without_the_key_that_is_needed_is_played_from_recordings(
     job: Job, given: Mapping[str, str], is_replayed: bool
@@ -241,6 +243,8 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     assert (unread.returncode, "could not be told" in unread.stdout, job.calls()[-1]) == (0, True, compared)
     assert "the report of main can't be read" in unread.stdout
     assert run_gitlab(job, **request, CURLS="1", PLAYS="3", COMPARES="1").returncode == 3
+    run_gitlab(job, **request, KEYS="2", MISTAKES="2")
+    assert "--replay" not in job.calls()[-1]
     run_gitlab(job, **request, KEYS="2")
     assert job.calls()[-1].startswith("runner play --target openai --replay recordings --report")
     for given in ({"OPENAI_API_KEY": "sk-1", "REACHES": "2"}, {"TARGET": "script"}):
@@ -273,6 +277,7 @@ def run_starter(
         ({"TARGET": "openai", "REACHES": "2"}, "--target openai --replay recordings --report"),
         ({"REACHES": "2"}, "--replay recordings --report"),
         ({"KEYS": "2"}, "--replay recordings --report"),
+        ({"KEYS": "2", "MISTAKES": "2"}, "--report"),
         ({"TARGET": "script"}, "--target script --report"),
         ({"TARGET": "openai", "OPENAI_API_KEY": "sk-1"}, "--target openai --report"),
         ({"TARGET": "openai", "GITHUB_EVENT_NAME": "push"}, "--target openai --report"),
