@@ -211,6 +211,12 @@ class ScenarioResult:
         return find_weak([*(verdict for turn in self.turns for verdict in turn.verdicts), *together])
 
     @property
+    def broken_calls(self) -> tuple[str, ...]:
+        """The tools of that attempt's turns that passed although a call came to nothing, each once."""
+        passed = [turn.run for turn in self.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
+        return tuple(dict.fromkeys(step.title for run in passed for step in run.broken_steps))
+
+    @property
     def model(self) -> str:
         """The one that the variant names, else the one that answered, as the API says; "" where neither is known."""
         named = self.variant.model if self.variant else None
@@ -301,7 +307,8 @@ class Tally:
 
     `definitions` are hashes by the assistants' addresses, with the variant's label where there are several. What a
     judge used is apart, in `judging`.
-    `weak` counts scenarios that passed by checks whose passes prove little, for each of these checks.
+    `weak` counts scenarios that passed by checks whose passes prove little, for each of these checks; `broken_calls`
+    those that passed although a call of that tool broke.
     `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price: they are in no sum. `seconds`
     has what each complete run took; `repeated` counts scenarios that were to be played several times by (times,
     passes, attempts with a verdict).
@@ -309,6 +316,7 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     weak: Counter[str] = field(default_factory=Counter)
+    broken_calls: Counter[str] = field(default_factory=Counter)
     attempts: int = 0
     passes: int = 0
     runs: int = 0
@@ -327,6 +335,7 @@ class Tally:
         self.counts[result.counted_as] += 1
         if result.outcome in (Outcome.PASSED, Outcome.FLAKY):
             self.weak.update(result.weak_checks)
+            self.broken_calls.update(result.broken_calls)
         if result.definition:
             label = result.variant.label if result.variant else ""
             self.definitions[result.scenario.assistant, label] = result.definition

@@ -96,9 +96,11 @@ def describe_judging(used: Judging) -> list[str]:
 
 
 def describe_weak(tally: Tally) -> list[str]:
-    """A line on passes that prove little; none if there are none."""
+    """A line on passes that prove little, one on passes although a call broke; none if there are none."""
     told = [f"{times} by `{check}`" for check, times in tally.weak.most_common()]
-    return [f"weak passes, which prove little: {', '.join(told)}"] if told else []
+    broke = [f"{times} by {title}" for title, times in tally.broken_calls.most_common()]
+    lines = {"weak passes, which prove little": told, "passes although a call broke": broke}
+    return [f"{what}: {', '.join(parts)}" for what, parts in lines.items() if parts]
 
 
 @dataclass(frozen=True, slots=True)

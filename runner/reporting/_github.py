@@ -43,7 +43,8 @@ class GitHub:
         """The worst first: what comes after the tenth isn't shown."""
         lines: dict[str, list[str]] = {word: [] for word in _LEVELS}
         for name, result in name_uniquely(report):
-            level = "weak" if result.weak_checks and result.counted_as == "passed" else result.counted_as
+            is_weak = result.counted_as == "passed" and (result.weak_checks or result.broken_calls)
+            level = "weak" if is_weak else result.counted_as
             told = lines.get(level)
             if told is not None and len(told) < MOST_ANNOTATIONS:
                 told.append(self._annotation(name, result, level))
@@ -55,7 +56,8 @@ class GitHub:
         failure = find_failure(result, result.shown)
         place, message = failure.location, failure.message
         if level == "weak":
-            message = f"passed, which proves little: {', '.join(result.weak_checks)}"
+            broke = [f"{title} broke" for title in result.broken_calls]
+            message = f"passed, which proves little: {', '.join([*result.weak_checks, *broke])}"
         file = os.path.relpath(place.file, self._root) if self._root else place.file
         title = f"{level}: {terminal_line(name)}"
         row = f" (row {result.scenario.row})" if result.scenario.row else ""

@@ -383,9 +383,7 @@ def _remarks(result: ScenarioResult) -> list[str]:
     elif result.variant and result.variant.inference != OFFLINE:
         by_rules = [turn.run is not None and result.variant.is_by_rules(turn.run) for turn in result.turns]
         remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
-    passed = [turn.run for turn in result.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
-    broken = [step.title for run in passed for step in run.broken_steps]
-    remarks += [f"{title} broke" for title in dict.fromkeys(broken)]
+    remarks += [f"{title} broke" for title in result.broken_calls]
     return remarks + [f"weak pass of `{check}`" for check in result.weak_checks]
 
 

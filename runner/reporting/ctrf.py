@@ -81,7 +81,7 @@ def _test(name: str, result: ScenarioResult) -> dict[str, object]:
         "tags": list(map(terminal_line, scenario.tags)),
         "flaky": result.outcome is Outcome.FLAKY,
         "retries": max(0, len(result.attempts) - 1),
-        "extra": {"assistant": str(scenario.assistant), "definition": result.definition, **_weak(result)},
+        "extra": {"assistant": str(scenario.assistant), "definition": result.definition, **_doubts(result)},
     }
     if len(result.attempts) > 1:
         test["retryAttempts"] = [
@@ -90,8 +90,9 @@ def _test(name: str, result: ScenarioResult) -> dict[str, object]:
     return test if result.outcome is Outcome.PASSED else {**test, **_trouble(result, result.shown)}
 
 
-def _weak(result: ScenarioResult) -> dict[str, object]:
-    return {"weakPasses": list(result.weak_checks)} if result.weak_checks else {}
+def _doubts(result: ScenarioResult) -> dict[str, object]:
+    known = {"weakPasses": list(result.weak_checks), "brokenCalls": list(result.broken_calls)}
+    return {key: names for key, names in known.items() if names}
 
 
 def _attempt(result: ScenarioResult, attempt: Attempt, number: int) -> dict[str, object]:

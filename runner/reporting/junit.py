@@ -174,6 +174,7 @@ def _properties(report: Report, result: ScenarioResult) -> dict[str, str]:
         "golden": "yes" if result.scenario.golden else "",
         "outcome": result.counted_as,
         "weak_passes": " ".join(result.weak_checks),
+        "broken_calls": " ".join(result.broken_calls),
         # The API's trouble, which passed: nothing that a test tab should call flaky.
         "played_again_after": ", ".join(retry.code for retry in result.retried),
         "passes": f"{result.passes} of {len(result.attempts)}" if result.scenario.repeat > 1 else "",

@@ -287,6 +287,7 @@ def run_starter(
         "a fork",
         "a fork where the file's target needs a key",
         "a fork whose judge needs one",
+        "a fork with a mistake",
         "a fork of a script's",
         "a branch",
         "a push that lacks the key",

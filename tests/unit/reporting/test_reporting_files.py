@@ -20,6 +20,7 @@ from lxml import etree
 from markdown_it import MarkdownIt
 from played_results import ENCODED_SECRETS, HOSTILE, OTHER, SECRET, VARIANT, of_every_kind, played, report_of
 
+from runner.domain.conversation import Step
 from runner.domain.report import Outcome, Report, Retry, ScenarioResult
 from runner.errors import Location, WriteFailed
 from runner.plugins import load_plugin
@@ -363,6 +364,23 @@ class TestGitHub:
         assert [one["extra"].get("weakPasses") for one in tests] == [None, ["refuses"], ["refuses"]]
         rows = csv.DictReader(io.StringIO(written("csv", tmp_path, report), newline=""))
         assert [row["weak_passes"] for row in rows] == ["", "refuses", "refuses"]
+
+    def test_a_pass_although_a_call_broke_is_told_by_every_report_that_ci_shows(self, tmp_path: Path) -> None:
+        passed = played("passed", Outcome.PASSED)
+        (attempt,) = passed.attempts
+        run = replace(attempt.turns[0].run, steps=(Step(tool="rates", completed=False, output="KeyError"),))
+        attempt = replace(attempt, turns=(replace(attempt.turns[0], run=run),))
+        report = report_of([replace(passed, attempts=(attempt,))])
+        assert [(told[1], told[6]) for told in self.told(report, tmp_path)] == [
+            ("notice", "passed, which proves little: rates broke")
+        ]
+        line = "passes although a call broke: 1 by rates"
+        assert line in (tmp_path / "summary.md").read_text()
+        assert line in written("html", tmp_path, report)
+        (case,) = TestJUnit().cases(written("junit", tmp_path, report)).values()
+        assert {one.name: one.value for one in case.properties()}["broken_calls"] == "rates"
+        (test,) = json.loads(written("ctrf", tmp_path, report))["results"]["tests"]
+        assert test["extra"]["brokenCalls"] == ["rates"]
 
     @pytest.mark.fault("X6")
     def test_hostile_text_stays_within_its_annotation(self, tmp_path: Path) -> None:
