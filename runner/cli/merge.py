@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli._session import file_option
-from runner.did_you_mean import count
+from runner.did_you_mean import count, quote
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def merge_reports(named: Sequence[tuple[str, Report]]) -> Report:
     reports = [report for _, report in named]
     _check_shards([report.shard for report in reports])
     _check_twice(named)
+    _check_definitions(reports)
     variants = tuple(dict.fromkeys(variant for report in reports for variant in report.variants))
     return Report(
         variants=variants,
@@ -94,6 +95,14 @@ def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
     twice = [name if not label else f"{name} on {label}" for (name, label), times in seen.items() if times > 1]
     if twice:
         raise UsageError(f"played in more than one of these: {_name_first(twice, len(twice))}")
+
+
+def _check_definitions(reports: Iterable[Report]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for report in reports:
+        for (address, label), definition in report.tally.definitions.items():
+            if seen.setdefault((address, label), definition) != definition:
+                raise UsageError(f"{quote(address)} was played with another definition in each: play all parts anew")
 
 
 def _name_first(names: Iterable[str], total: int) -> str:

@@ -94,6 +94,17 @@ def test_a_part_that_was_killed_is_no_part_that_passed() -> None:
     assert describe_doubts(merged, merged)[0].endswith("(it was cut off): 4 of 6 are missing")
 
 
+def test_parts_that_were_played_with_different_definitions_are_not_one_play() -> None:
+    parts = [report("1/2 of division x", "s1"), report("2/2 of division x", "s2")]
+    changed = [
+        replace(one, results=tuple(replace(result, definition=definition) for result in one.results))
+        for one, definition in zip(parts, ("abc", "def"), strict=True)
+    ]
+    with pytest.raises(UsageError, match="'a' was played with another definition in each"):
+        merge_reports([("a", changed[0]), ("b", changed[1])])
+    assert merge_reports([("a", changed[0]), ("b", parts[1])]).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("reports", "said"),
     [
