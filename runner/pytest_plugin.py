@@ -58,9 +58,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for folder in config.getini(_FOLDERS):
-        if not folder.is_dir():
+        if not any(file.suffix in _SUFFIXES for file in folder.rglob("*")):
+            missing = "no scenario in it" if folder.is_dir() else "no such folder"
             where = os.path.relpath(folder, config.rootpath)
-            raise pytest.UsageError(f"{_FOLDERS} names {where}, and there is no such folder: nothing would be played")
+            raise pytest.UsageError(f"{_FOLDERS} names {where}, and there is {missing}: nothing would be played")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

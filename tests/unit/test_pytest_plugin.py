@@ -63,13 +63,15 @@ def test_without_a_configured_folder_yaml_is_left_alone(project: Path) -> None:
     assert "no tests" in run_pytest(project, "scenarios")
 
 
-def test_a_folder_that_is_not_there_is_a_mistake_and_no_empty_one(
-    project: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("folder", "missing"), [("scenaros", "no such folder"), ("empty", "no scenario in it")])
+def test_a_folder_that_is_not_there_or_empty_is_a_mistake(
+    project: Path, capsys: pytest.CaptureFixture[str], folder: str, missing: str
 ) -> None:
-    (project / "pytest.ini").write_text("[pytest]\nassistant_scenarios = scenaros\n")
+    (project / "empty").mkdir()
+    (project / "pytest.ini").write_text(f"[pytest]\nassistant_scenarios = {folder}\n")
     (project / "test_one.py").write_text("def test_one():\n    pass\n")
     assert "passed" not in run_pytest(project)
-    assert "assistant_scenarios names scenaros, and there is no such folder" in capsys.readouterr().err
+    assert f"assistant_scenarios names {folder}, and there is {missing}" in capsys.readouterr().err
 
 
 def test_what_pytest_does_not_compare_and_passes_that_prove_little_are_said_at_the_end(project: Path) -> None:
