@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,15 @@ def frame(message: bytes) -> bytes:
     return len(message).to_bytes(LENGTH) + message
 
 
+def _member(kind: type[Enum], name: str) -> Enum:
+    return kind[name]
+
+
 class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "getattr"):
+            # Before Python 3.11.4 members of an Enum are pickled so.
+            return _member
         if module.partition(".")[0] not in _PLAIN:
             raise pickle.UnpicklingError(f"{module}.{name} is no plain data")
         return super().find_class(module, name)

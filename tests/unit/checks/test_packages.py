@@ -16,6 +16,7 @@ from odd_packages import forget_plugins
 from runner import side_process
 from runner.checks import build_part
 from runner.checks._packages import load_check
+from runner.domain.report import Outcome
 from runner.domain.scenario import Expectation
 from runner.errors import Location, UsageError
 from runner.plugins import plugin_names
@@ -219,3 +220,5 @@ def test_what_a_process_says_imports_nothing_here() -> None:
 
     with pytest.raises(pickle.UnpicklingError, match="is no plain data"):
         read_plain(pickle.dumps(time.sleep))
+    # As Python before 3.11.4 pickles a member of an Enum.
+    assert read_plain(b"cbuiltins\ngetattr\n(crunner.domain.report\nOutcome\nVPASSED\ntR.") is Outcome.PASSED
