@@ -119,10 +119,11 @@ async def test_each_command_does_what_it_says(project, tmp_path, command):
         if "--since" in command:
             make_repository(project.folder)
         before = "runner play --report json scenarios/receipt.yaml"
-        for first in [before] * NEED_PLAYS.get(command, 0) or [command]:
-            done = await run(project, first, azure=azure.base_url, llama=llama.url, **made_up)
-        if command in NEED_PLAYS:
-            done = await asyncio.to_thread(project.run, *shlex.split(command)[1:])
+        plays = [before] * NEED_PLAYS.get(command, 0)
+        first, *others = [*plays, command]
+        done = await run(project, first, azure=azure.base_url, llama=llama.url, **made_up)
+        for other in others:
+            done = await asyncio.to_thread(project.run, *shlex.split(other)[1:])
         assert bool(llama.seen) == ("llama" in command)
     assert done.code == CODES.get(command, 0), done.out + done.err
 
