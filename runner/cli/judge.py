@@ -113,6 +113,10 @@ def _list_notes(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], t
         for one in find_code(session.configuration.project, scenarios)
         if one.runner == "check"
     ]
+    known = {result.scenario.name for result in kept.results}
+    if unasked := [one.name for one in scenarios if one.name not in known]:
+        more = f" and {len(unasked) - 3} more" if len(unasked) > 3 else ""
+        notes.append(f"that play has no answer to {', '.join(unasked[:3])}{more}: judged is what it has")
     if told:
         notes.append(f"{count(told, 'answer')} of the judge, from before an interruption, aren't asked for again")
     return tuple(notes)

@@ -71,10 +71,11 @@ def expectation_schema(wanted: frozenset[str] | None = None) -> Json:
     named = [name for name in plugin_names(CHECKS) if wanted is None or name in wanted]
     checks = {name: load_check(name) for name in named if not find_fault(name)}
     forms: Json = {name: {} for name in plugin_names(CHECKS)}
-    forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    one = mapping(forms, title="check", minProperties=1, maxProperties=1)
     bare = [name for name in named if name not in checks or _stands_alone(checks[name].SCHEMA)]
-    return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
+    by_name: list[Json] = [{"enum": bare, "title": "check"}] if bare else []
+    forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD, by_name) for name, check in checks.items()}
+    one = mapping(forms, title="check", minProperties=1, maxProperties=1)
+    return {"anyOf": [*by_name, one]} if bare else one
 
 
 def find_fault(name: str) -> str:
@@ -86,9 +87,10 @@ def find_fault(name: str) -> str:
     return ""
 
 
-def _check_value(schema: Json, main_field: str) -> Json:
+def _check_value(schema: Json, main_field: str, by_name: list[Json]) -> Json:
     """Both ways to write a check: the value of its main field, or a mapping, which is the full form.
 
+    `by_name` is a check inside that is written as its name alone.
     Where the main field is a mapping itself (`_takes_mapping`), one that has none of the check's fields is its value.
     """
     full = _with_checks(schema)
@@ -99,7 +101,8 @@ def _check_value(schema: Json, main_field: str) -> Json:
         one, main = main["anyOf"]
         if _takes_mapping(schema["properties"], main_field):
             full = {"type": "object", "if": is_full, "then": full, "else": one}
-    elif _takes_mapping(schema["properties"], main_field):
+        return {"anyOf": [*by_name, main, full], **described}
+    if _takes_mapping(schema["properties"], main_field):
         return {"if": is_full, "then": full, "else": main, **described}
     return {"anyOf": [main, full], **described}
 

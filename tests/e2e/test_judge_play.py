@@ -106,6 +106,13 @@ def test_what_a_killed_play_has_no_answer_to_is_no_pass_and_what_never_began_is_
     assert "left out" not in judged.out
 
 
+def test_scenarios_that_were_never_asked_are_named(played: Path) -> None:
+    new = 'assistant: guide\nturns: [{ask: "Hello?", expect: [contains: hello]}]\n'
+    (played / "scenarios" / "new.yaml").write_text(new, "utf-8")
+
+    assert "that play has no answer to new: judged is what it has" in run(played, "judge", "latest").out
+
+
 def test_an_answer_to_another_question_is_left_out_and_named(played: Path) -> None:
     change(played, "How much?", "How many?")
 

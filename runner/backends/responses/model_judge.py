@@ -244,7 +244,8 @@ def _read_verdicts(said: str, questions: Sequence[Question]) -> dict[str, Answer
     try:
         body = json.loads(said, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):
-        raise RemoteError(f"the judge didn't answer in JSON: {said[:100]!r}") from None
+        cure = "if its server has /v1/decisions, as `runner serve` has, write `decisions: true` in the judge's target"
+        raise RemoteError(f"the judge didn't answer in JSON: {said[:100]!r}; {cure}") from None
     if not isinstance(body, dict):
         raise RemoteError("the judge's JSON is no object")
     try:

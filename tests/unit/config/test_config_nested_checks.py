@@ -53,6 +53,20 @@ def test_checks_inside_are_written_as_everywhere(tmp_path: Path, line: str) -> N
     assert inner.location.column == len("      ") + line.index("contains") + 1
 
 
+@pytest.mark.parametrize("line", ["- not: refuses", "- not: [refuses]", "- not: {expect: refuses}"])
+def test_a_check_inside_may_be_its_name_alone(tmp_path: Path, line: str) -> None:
+    (outer,) = read(tmp_path, line)
+
+    (inner,) = outer.parameters["expect"]  # type: ignore[misc]
+    assert (outer.check, inner.check, dict(inner.parameters)) == ("not", "refuses", {})
+
+
+def test_a_name_inside_that_is_no_check_s_is_told(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, "- not: refusess") == [
+        "one.yaml:5:14: turns[0].expect[0].not: unknown check 'refusess'; did you mean 'refuses'?"
+    ]
+
+
 def test_texts_inside_stay_texts(tmp_path: Path) -> None:
     (outer,) = read(tmp_path, "- any_of:", "  - contains: 1.10", "  - not: {equals: no}")
 
