@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.config import assistants_schema, scenario_schema
-from runner.yaml_text.field_schemas import MAX_TEXT_LENGTH
+from runner.yaml_text.reading import MAX_TEXT_LENGTH
 from runner.yaml_text.yaml_document import alternatives, resolve, show_flow
 
 HEAD = """# Every key

@@ -73,7 +73,7 @@ def open_reporters(
     *,
     is_quiet: bool,
     is_verbose: bool,
-    baseline: Baseline,
+    baseline: Baseline | None,
     tells_ci: bool,
 ) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
     """One function that tells the screen and every file, and the files that could not be written.
@@ -97,7 +97,7 @@ def open_reporters(
     failures: list[WriteFailed] = []
 
     def emit(event: PlayEvent) -> None:
-        if isinstance(event, PlayFinished):
+        if baseline and isinstance(event, PlayFinished):
             event = PlayFinished(report=baseline.add_to(event.report))
         for reporter in reporters:
             try:

@@ -74,7 +74,7 @@ def _say_undecided(undecided: Sequence[str]) -> str:
 class Baseline:
     """Compares a play with an earlier one when it has finished, and says whether that closes the gate.
 
-    `missing` is what to say instead where the earlier one (None) is not there yet, "": none was asked for.
+    `missing` is what to say instead where the earlier one (None) is not there yet.
     """
 
     def __init__(self, name: str = "", before: Report | None = None, *, missing: str = "") -> None:
@@ -108,7 +108,7 @@ class Baseline:
         from runner.escaping import terminal_line
 
         if self._before is None:
-            return replace(report, comparison=(self._missing,)) if self._missing else report
+            return replace(report, comparison=(self._missing,))
         comparison = compare_reports(self._before, report, self._is_left_out)
         self._exit_code = 1 if comparison.regressions else 3 if comparison.undecided else 0
         doubts = describe_doubts(self._before, report)
@@ -151,8 +151,6 @@ def find_baseline(session: Session, given: str | None, reports: Iterable[tuple[s
     written = any(kind == "json" and path.resolve() == Path(place).resolve() for kind, path in reports)
     if missing := describe_missing(configuration, "; nothing was compared", is_written=written):
         return Baseline(missing=missing)
-    if not configuration.baseline:
-        return Baseline()
     return Baseline(configuration.baseline, read_source(place, configuration.file))
 
 

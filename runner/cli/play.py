@@ -171,7 +171,8 @@ def command(**arguments: Any) -> int:
         session = sessions[0]
         # Before an earlier report is removed: it may be the one to compare with.
         kinds = [parse_report(one) for one in wanted.reports]
-        baseline = find_baseline(session, wanted.baseline, kinds)
+        compares = wanted.baseline or session.configuration.baseline
+        baseline = find_baseline(session, wanted.baseline, kinds) if compares else None
     except BaseException:  # whatever it was: an earlier report must not stand for this play
         discard(find_named(wanted.reports))
         raise
@@ -188,8 +189,7 @@ def command(**arguments: Any) -> int:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
     _check_all(sessions, scenarios, wanted)
-    if wanted.replay:
-        session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
+    session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"] if wanted.replay else [])
     with open_reporters(
         kinds,
         session.redactor,
@@ -203,11 +203,14 @@ def command(**arguments: Any) -> int:
         session.show(_say_how_to_record(report, wanted.replay))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
-    return baseline.exit_after(report.exit_code) or (WriteFailed.exit_code if unwritten else 0)
+    code = baseline.exit_after(report.exit_code) if baseline else report.exit_code
+    return code or (WriteFailed.exit_code if unwritten else 0)
 
 
-def _narrow(baseline: Baseline, session: Session, chosen: Sequence[Scenario], wanted: PlayArguments) -> None:
+def _narrow(baseline: Baseline | None, session: Session, chosen: Sequence[Scenario], wanted: PlayArguments) -> None:
     """To what was asked for: what the same words would have meant before counts."""
+    if baseline is None:
+        return
     from runner.cli._selection import Selection
     from runner.cli.compare import make_cover
 

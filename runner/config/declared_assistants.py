@@ -16,7 +16,7 @@ from runner.domain.assistant import Address, Assistant, Function, PlainFormat, R
 from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.errors import Problem
 from runner.yaml_text import read_text
-from runner.yaml_text.field_schemas import MAX_TEXT_LENGTH
+from runner.yaml_text.reading import MAX_TEXT_LENGTH
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _Body = Mapping[str, Any]
@@ -88,7 +88,9 @@ def _declare(
     where: Where = ("assistants", address)
     # A key with a mistake may be meant for one that isn't there.
     unsound = [key for key in body if not document.is_sound((*where, key))]
-    hidden = {key for key in ("tools", "functions", "files") if key not in body and find_similar(key, unsound)}
+    hidden = {
+        key for key in ("tools", "functions", "files") if key not in body and unsound and find_similar(key, unsound)
+    }
     items = body.get("functions", [])
     names = [one.get("name") if isinstance(one, dict) else None for one in items] if isinstance(items, list) else [None]
     is_named = "functions" not in hidden and all(isinstance(one, str) for one in names)

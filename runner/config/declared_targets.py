@@ -26,7 +26,7 @@ from runner.domain.assistant import (
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
 from runner.errors import Location, UsageError
 from runner.plugins import plugin_names
-from runner.yaml_text.field_schemas import TEXT, Json, choice, field, mapping, text
+from runner.yaml_text.reading import TEXT, Json, choice, field, mapping, text
 from runner.yaml_text.yaml_document import Where, YamlDocument, show_flow
 
 EMBEDDED = "embedded"

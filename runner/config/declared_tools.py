@@ -14,7 +14,7 @@ from runner.domain.assistant import Answering, Function, McpServer, Tool, ToolNa
 from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import TextNode
-from runner.yaml_text.field_schemas import Json, choice, field, list_of, mapping, text
+from runner.yaml_text.reading import Json, choice, field, list_of, mapping, text
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _SECRET = "${secret:"

@@ -32,7 +32,7 @@ from runner.domain.scenario import Expectation
 from runner.errors import UsageError
 from runner.plugins import plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.field_schemas import Json, list_of, mapping
+from runner.yaml_text.reading import Json, list_of, mapping
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 CHECKS = "runner.checks"

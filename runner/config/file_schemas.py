@@ -21,7 +21,7 @@ from runner.config.expectations import CHECKS, expect_schema, expectation_schema
 from runner.domain.assistant import PlainFormat
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
 from runner.plugins import plugin_names
-from runner.yaml_text.field_schemas import TEXT, Json, choice, field, list_of, mapping, text
+from runner.yaml_text.reading import TEXT, Json, choice, field, list_of, mapping, text
 
 _SCHEMAS_KEPT = 64
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -26,7 +26,7 @@ from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, Location, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
-from runner.yaml_text.schema_mistakes import judge_document, read_document
+from runner.yaml_text.reading import judge_document, read_document
 from runner.yaml_text.yaml_document import Advice, Schema, Where, YamlDocument
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")

@@ -2,8 +2,8 @@
 
 What YAML would guess at or expand without bound is refused: duplicate and merge keys, tags, several documents, deep
 nesting, aliases that grow too far. Every mistake is a Problem; no input is answered with a traceback or a long wait.
-`yaml_document`: texts become values (`coerce`); `schema_mistakes` holds a file to a JSON Schema (`read_document`), and
-mistakes become words. Not here: any key of ours; who reads a file brings its schema.
+`reading` holds a file to a JSON Schema: texts become values (`yaml_document`), mistakes become words
+(`schema_mistakes`). Not here: any key of ours; who reads a file brings its schema.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file held to its JSON Schema: its value, and every mistake that it makes, at its place and in plain words."""
+"""Every mistake that a file makes in its JSON Schema, at its place and in plain words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.did_you_mean import find_similar, quote, suggest
@@ -22,10 +21,8 @@ from runner.yaml_text.yaml_document import (
     Where,
     YamlDocument,
     alternatives,
-    coerce,
     coerce_text,
     find_misread_texts,
-    read_yaml,
     resolve,
     show_flow,
 )
@@ -67,50 +64,7 @@ class Mistake:
     shown: Where | None = None
 
 
-def read_document(
-    path: Path,
-    *,
-    file: str,
-    schema: Callable[[Node], Schema],
-    find_advice: Callable[[], Advice] = Advice,
-    fill: Callable[[YamlDocument], None] | None = None,
-    cut: Callable[[Node], Node] | None = None,
-) -> YamlDocument:
-    """A file with its value, as far as there is one, and all that the value breaks in its schema.
-
-    `file` is its name in messages; `schema` may be one for this tree alone; `fill` may change texts of the value before
-    they are judged, `cut` takes parts out of the tree that are read by themselves.
-    """
-    parsed = read_yaml(path, file=file)
-    root = parsed.root if parsed.root is None or cut is None else cut(parsed.root)
-    document = YamlDocument(file=file, folder=path.parent.resolve(), root=root)
-    document.problems += parsed.problems
-    if root is not None:
-        judge_document(document, root, schema=schema(root), find_advice=find_advice, fill=fill)
-    return document
-
-
-def judge_document(
-    document: YamlDocument,
-    root: Node,
-    *,
-    schema: Schema,
-    find_advice: Callable[[], Advice] = Advice,
-    fill: Callable[[YamlDocument], None] | None = None,
-) -> None:
-    """Give a document the value of its tree, and report all that it breaks in its schema."""
-    # The schema library costs a tenth of a second: `--help` must not pay for it.
-    from jsonschema import Draft202012Validator
-
-    document.value = coerce(root, schema, schema)
-    if fill is not None:
-        fill(document)
-    is_misread = any(find_misread_texts(root, document.value, ()))
-    if is_misread or not Draft202012Validator(schema).is_valid(document.value):
-        _report_mistakes(document, root, schema, find_advice)
-
-
-def _report_mistakes(document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]) -> None:
+def report_mistakes(document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]) -> None:
     """Report every mistake of the document's value, each once."""
     mistakes = [_explain_misread(*misread) for misread in find_misread_texts(root, document.value, ())]
     found = list(find_broken_rules(document.value, schema))

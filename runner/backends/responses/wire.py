@@ -365,6 +365,7 @@ def build_run(
     messages = [message for one in rounds for message in one.response.messages if not message.is_commentary]
     text, citations = _join(messages)
     refusals = PART_BREAK.join(refusal for message in messages for refusal in message.refusals)
+    is_sound = last.status == RunStatus.COMPLETED.value and not last.error
     return Run(
         id=RunId(last.id),
         thread_id=thread_id,
@@ -378,7 +379,7 @@ def build_run(
         model=last.model,
         declined=(text or refusals) if last.declined else None,
         refusal=None if last.declined else refusals or None,
-        error=explain_end(last.status, last.error, last.error_code, last.incomplete_reason),
+        error=None if is_sound else explain_end(last.status, last.error, last.error_code, last.incomplete_reason),
         error_code=last.error_code or last.incomplete_reason,
         duration_s=duration_s,
     )

@@ -30,8 +30,7 @@ from runner.server.inference import (
     Spent,
     ToolRequest,
 )
-from runner.yaml_text.field_schemas import COUNT, TEXT, Json, list_of, mapping
-from runner.yaml_text.schema_mistakes import read_document
+from runner.yaml_text.reading import COUNT, TEXT, Json, list_of, mapping, read_document
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 PATTERN_SECONDS = 1.0
