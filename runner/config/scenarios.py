@@ -396,31 +396,24 @@ def _read_turns(
     """The turns, and what is expected of all of them together."""
     bodies = body.get("turns")
     turns: list[Turn] = []
-    files = None if assistant is None else assistant.files
+    known = Known(
+        assistant=assistant,
+        files=None if assistant is None else assistant.files,
+        targets=declared.targets,
+        has_judge=declared.has_judge,
+        models=declared.models,
+        root=declared.root,
+    )
     for index, one in enumerate(bodies if isinstance(bodies, list) else ()):
         if isinstance(one, dict):
             place = (*where, "turns", index)
             attachments = _read_attachments(document, one, place, declared.root, assistant)
             # A mistake (a misspelt `attach`, say) may hide the very file that a check is about.
             is_known = all(document.is_sound((*place, key)) for key in one if key != "expect")
-            files = files | {file.name for file in attachments} if files is not None and is_known else None
-            known = Known(
-                assistant=assistant,
-                files=files,
-                targets=declared.targets,
-                has_judge=declared.has_judge,
-                models=declared.models,
-                root=declared.root,
-            )
+            brought = {file.name for file in attachments}
+            files = {*known.files, *brought} if known.files is not None and is_known else None
+            known = replace(known, files=files)
             turns.append(_read_turn(document, one, place, attachments, known))
-    known = Known(
-        assistant=assistant,
-        files=files,
-        targets=declared.targets,
-        has_judge=declared.has_judge,
-        models=declared.models,
-        root=declared.root,
-    )
     return tuple(turns), _read_expect(document, body, where, known)
 
 
