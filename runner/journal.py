@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from runner.errors import WriteFailed
 
 PLAY_JOURNALS = "*/journal*.jsonl"
 """The journals in the folders of plays: one for each target."""
+LOOK_S = 1.0
+"""No look at a journal takes so long; who has it locked for longer goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Journal:
     `clean` takes secrets out of every line. `refusal` is the first line of what was done that the disk did not take.
     """
 
-    def __init__(self, path: Path, *, clean: Callable[[str], str] = str) -> None:
+    def __init__(self, path: Path, *, clean: Callable[[str], str] = str, is_locked: bool = False) -> None:
         self.path = path
         self._clean = clean
         self._known = _Known()
@@ -50,15 +53,19 @@ class Journal:
             if is_cut_off:
                 self._file.write("\n")  # else the first entry would be lost together with the half line
             # Says that somebody is at work here, until the process ends however it ends.
-            lock(self._file)
+            if not is_locked:
+                _lock_patiently(self._file)
         except OSError as error:
             raise WriteFailed(f"cannot write the journal {path}: {error.strerror}") from error
 
     @classmethod
-    def reopen(cls, path: Path, *, clean: Callable[[str], str] = str) -> Self:
-        """A journal that a dead process left, with what it knew: what is live, and which answers never came."""
-        known = _recall(path) if path.is_file() else _Known()
-        journal = cls(path, clean=clean)
+    def reopen(cls, path: Path, *, clean: Callable[[str], str] = str, is_locked: bool = False) -> Self:
+        """A journal that a dead process left, with what it knew: what is live, and which answers never came.
+
+        `is_locked`: this process has locked it already, by `find_journals`.
+        """
+        known = _recall(path)
+        journal = cls(path, clean=clean, is_locked=is_locked)
         journal._known = known
         return journal
 
@@ -195,9 +202,14 @@ def _recall(path: Path) -> _Known:
 
 
 def read_journal(path: Path) -> tuple[Entry, ...]:
-    """The entries of a journal; what a crash cut off, or another program wrote, is left out. Raises WriteFailed."""
+    """The entries of a journal; what a crash cut off, or another program wrote, is left out. Raises WriteFailed.
+
+    One that is not there has none: who wrote nothing removes it, be it a moment after it was found.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
     except OSError as error:
         raise WriteFailed(f"cannot read the journal {path}: {error.strerror}") from error
     entries = []
@@ -231,6 +243,13 @@ def forget_plays(folder: Path, *, keep: int) -> None:
         with suppress(WriteFailed):
             if not any(known.live or known.pending for known in map(_recall, journals[play])):
                 shutil.rmtree(play, ignore_errors=True)
+
+
+def _lock_patiently(file: IO[Any]) -> None:
+    """Whoever looks whether it is at work has a journal locked for that moment; after that it must be ours."""
+    deadline = time.monotonic() + LOOK_S
+    while not lock(file) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def lock(file: IO[Any]) -> bool:

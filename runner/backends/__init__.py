@@ -269,8 +269,10 @@ class Backend(Protocol):
     async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:
         """The threads with these tags; None where an API doesn't list them."""
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
-        """The containers that a response's code ran in, as its server has it stored."""
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
+        """The containers that a response's code ran in, as its server has it stored; and whether that is all of them:
+        as long as it is not over, there may be another.
+        """
 
     async def delete_container(self, container_id: str) -> None:
         """Delete what the server made for code by itself, and the journal has; threads take their own along."""

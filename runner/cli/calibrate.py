@@ -102,7 +102,7 @@ def _read_kept(path: Path) -> Iterator[tuple[str, Verdict]]:
     from runner.domain.result_json import verdict_from_json
     from runner.journal import read_journal
 
-    for entry in read_journal(path) if path.is_file() else ():
+    for entry in read_journal(path):
         # A line of another version must not stand in the way.
         with suppress(KeyError, TypeError, ValueError):
             yield entry.fields["key"], verdict_from_json(entry.fields["verdict"])

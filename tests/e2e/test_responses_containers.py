@@ -137,7 +137,8 @@ def test_clean_removes_the_containers_that_a_play_left(tmp_path: Path, ends_by: 
     cleaned = project.run("clean", "-t", "local")
     assert cleaned.code == 0
     # A kill between the server's work and its answer: nobody knows what was made, and that is said.
-    assert count_containers(project) <= cleaned.out.count("response 'guide', and a container for its code, may be left")
+    told = cleaned.out.count("response 'guide', and a container for its code, may be left")
+    assert count_containers(project) <= told, cleaned.out
     assert ends_by == "kill" or "may be left" not in cleaned.out
 
 

@@ -189,8 +189,8 @@ class SimulatedBackend:
     async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:
         return None
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
-        return ()
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
+        return (), True
 
 
 def _fields(run: Run) -> dict[str, Any]:

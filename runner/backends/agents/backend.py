@@ -172,8 +172,8 @@ class AgentsBackend:
         # A server that doesn't know how to choose lists other people's, too.
         return tuple(one for one in listed if tags.items() <= one.metadata.items())
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
-        return ()
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:  # noqa: ARG002 - the Protocol's
+        return (), True
 
     async def delete_container(self, container_id: str) -> None:
         raise RemoteMissing(f"there is no container {container_id}: this API's go with their sessions")

@@ -120,8 +120,8 @@ class AssistantsBackend:
     async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
         return None
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
-        return ()
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:  # noqa: ARG002 - the Protocol's
+        return (), True
 
     async def delete_container(self, container_id: str) -> None:
         raise RemoteMissing(f"there is no container {container_id}: this API has none")

@@ -140,7 +140,7 @@ class FoundryBackend:
     async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
         return None
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
         return await self._responses.find_containers(response_id)
 
     async def delete_container(self, container_id: str) -> None:

@@ -148,12 +148,14 @@ def break_off(engine: Engine, run_id: str, reason: str) -> None:
 async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
     """Make the calls of a new step; whether the run can go on: it can't while it waits for functions."""
     try:
-        step = place_calls(engine, run, step)
+        # Together: nobody would find a container again of which no step knows.
+        with engine.store.transaction():
+            step = place_calls(engine, run, step)
+            engine.store.insert(step)
     except Refusal as refusal:
         gone = f"Container with id '{refusal.object_id}' not found." if isinstance(refusal, Missing) else None
         _fail(engine, run, gone or str(refusal))
         return False
-    engine.store.insert(step)
     engine.feed.tell(run.id, StepChanged(step=step))
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_make_call(engine, run, step, number)) for number in range(len(step.calls))]
