@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
 from runner.checks import Ask, Exchange
+from runner.checks._schemas import Schema, choice, field
 from runner.checks._text import shorten
 from runner.did_you_mean import count
 from runner.domain.conversation import Run, Step, Usage
@@ -23,40 +24,39 @@ LOWER, UPPER = Decimal("0.35"), Decimal("0.65")
 VOTES = 3
 LONGEST_OUTPUT = 20_000
 """Characters of a tool's output that the judge sees: the beginning and the end."""
-FIELDS = {
-    "votes": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 15,
-        "default": VOTES,
-        "examples": [5],
-        "description": "How often a criterion is put to the judge at most, while the mean of its answers is undecided; "
-        "no further time once the judge has taken five minutes.",
-    },
-    "fails_at": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "default": LOWER,
-        "examples": [0.2],
-        "description": "A criterion fails at this probability of holding, or below. Between the two it is undecided.",
-    },
-    "passes_at": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "default": UPPER,
-        "examples": [0.8],
-        "description": "A criterion passes at this probability of holding, or above.",
-    },
-    "undecided": {
-        "type": "string",
-        "enum": ["error", "fail", "pass"],
-        "title": "outcome",
-        "default": "error",
-        "examples": ["fail"],
-        "description": "What a criterion is that stays undecided after all votes.",
-    },
+FIELDS: Schema = {
+    "votes": field(
+        "integer",
+        "How often a criterion is put to the judge at most, while the mean of its answers is undecided; no further "
+        "time once the judge has taken five minutes.",
+        5,
+        minimum=1,
+        maximum=15,
+        default=VOTES,
+    ),
+    "fails_at": field(
+        "number",
+        "A criterion fails at this probability of holding, or below. Between the two it is undecided.",
+        0.2,
+        minimum=0,
+        maximum=1,
+        default=LOWER,
+    ),
+    "passes_at": field(
+        "number",
+        "A criterion passes at this probability of holding, or above.",
+        0.8,
+        minimum=0,
+        maximum=1,
+        default=UPPER,
+    ),
+    "undecided": choice(
+        "What a criterion is that stays undecided after all votes.",
+        ["error", "fail", "pass"],
+        "fail",
+        title="outcome",
+        default="error",
+    ),
 }
 
 
@@ -104,7 +104,7 @@ class _Case:
     """A criterion while it is judged; `cut_off` is why it isn't asked about as often as it might be."""
 
     criterion: Criterion
-    votes: list[float] = field(default_factory=list)
+    votes: list[float]
     last: Answer | None = None
     cut_off: str = ""
 
@@ -119,7 +119,7 @@ class _Case:
 
 async def judge_criteria(criteria: Sequence[Criterion], said: tuple[Said, ...], bounds: Bounds, ask: Ask) -> Finding:
     """One request for all criteria, and further ones for those that are undecided, while there is time."""
-    cases = [_Case(criterion=one) for one in criteria]
+    cases = [_Case(criterion=one, votes=[]) for one in criteria]
     replies: list[Answers] = []
     open_cases, cut_off = cases, ""
     while open_cases and len(replies) < bounds.votes:

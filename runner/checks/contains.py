@@ -6,35 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example
+from runner.checks._schemas import flag, parameters, texts_field
 from runner.checks._text import CASE, as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer contains the text, or each text of a list. "
-    "Kinds of space, dash and quotation mark make no difference, nor do the marks of Markdown and HTML.",
-    "properties": {
-        "value": {
-            "type": ["string", "array"],
-            "examples": ["text"],
-            "minLength": 1,
-            "minItems": 1,
-            "items": {"type": "string", "minLength": 1},
-            "description": "The text that must be there; of a list, every one must.",
-        },
-        "words": {
-            "type": "boolean",
-            "default": True,
-            "description": "Whole words only, the default: 'car' is not found in 'card', nor '39' in '39.25' or "
-            "'39%'. With false, any place counts.",
-        },
-        "case": CASE,
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer contains the text, or each text of a list. Kinds of space, dash and quotation mark make no "
+    "difference, nor do the marks of Markdown and HTML.",
+    required=["value"],
+    value=texts_field("The text that must be there; of a list, every one must.", "text"),
+    words=flag(
+        "Whole words only, the default: 'car' is not found in 'card', nor '39' in '39.25' or '39%'. With false, any "
+        "place counts.",
+        default=True,
+    ),
+    case=CASE,
+)
 EXAMPLES = (
     Example("contains: 39.25", "You pay **39.25** USD.", PASSES),
     Example("contains: [Oslo, '2026']", "It was in Oslo.", FAILS),

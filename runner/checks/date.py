@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from runner.checks import FAILS, PASSES, Example
+from runner.checks._schemas import choice, field, flag, parameters
 from runner.checks._text import end_lines, normalise, shorten, shown_text
 from runner.checks._wording import is_asked, is_denied, is_supposed
 from runner.domain.conversation import Run
@@ -17,57 +18,33 @@ from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer gives this date, however it is written: 2026-03-04, 4 March 2026, March 4th, 2026, "
-    "4. März 2026, 4.3.2026, 2026年3月4日. Which of 03/04/2026 is the month, `locale` says; without it such a date is "
-    "ambiguous, and fails with the reason. A date without a year counts for any year only with `year: false`. "
-    "A date that is denied, or that something was moved from, isn't given; one that is only about right, a limit (by, "
-    "until, before, after), of something that is off or of which it says that there is nothing then fails with the "
-    "reason.",
-    "properties": {
-        "value": {
-            "type": "string",
-            "examples": ["2026-03-04"],
-            "pattern": r"^\d{4}-\d{2}-\d{2}$",
-            "description": "The date: year, month, day.",
-        },
-        "take": {
-            "type": "string",
-            "enum": ["only", "any", "first", "last"],
-            "default": "only",
-            "description": "Which date of the answer counts: the only one (another makes it fail), any, the first, the "
-            "last.",
-        },
-        "locale": {
-            "type": "string",
-            "examples": ["en_US"],
-            "pattern": "^[a-z]{2,3}(_[A-Z][A-Za-z]{1,3})?$",
-            "description": "How dates of digits are written: en_US has the month first (03/04/2026), en_GB, de and "
-            "most others the day.",
-        },
-        "tolerance_days": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 366,
-            "default": 0,
-            "description": "Accept dates that are so many days off, a year at most.",
-        },
-        "year": {
-            "type": "boolean",
-            "default": True,
-            "description": "With false, a date without a year is taken to be in the wanted one.",
-        },
-        "qualified": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, a date counts whatever the words around it make of it: by, until, before, "
-            "after, about, cancelled.",
-        },
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer gives this date, however it is written: 2026-03-04, 4 March 2026, March 4th, 2026, 4. März 2026, "
+    "4.3.2026, 2026年3月4日. Which of 03/04/2026 is the month, `locale` says; without it such a date is ambiguous, and "
+    "fails with the reason. A date without a year counts for any year only with `year: false`. A date that is denied, "
+    "or that something was moved from, isn't given; one that is only about right, a limit (by, until, before, after), "
+    "of something that is off or of which it says that there is nothing then fails with the reason.",
+    required=["value"],
+    value=field("string", "The date: year, month, day.", "2026-03-04", pattern=r"^\d{4}-\d{2}-\d{2}$"),
+    take=choice(
+        "Which date of the answer counts: the only one (another makes it fail), any, the first, the last.",
+        ["only", "any", "first", "last"],
+        default="only",
+    ),
+    locale=field(
+        "string",
+        "How dates of digits are written: en_US has the month first (03/04/2026), en_GB, de and most others the day.",
+        "en_US",
+        pattern="^[a-z]{2,3}(_[A-Z][A-Za-z]{1,3})?$",
+    ),
+    tolerance_days=field(
+        "integer", "Accept dates that are so many days off, a year at most.", minimum=0, maximum=366, default=0
+    ),
+    year=flag("With false, a date without a year is taken to be in the wanted one.", default=True),
+    qualified=flag(
+        "With true, a date counts whatever the words around it make of it: by, until, before, after, about, cancelled."
+    ),
+)
 EXAMPLES = (
     Example("date: '2026-03-04'", "Your flight leaves on **4 March 2026** at 10:15.", PASSES),
     Example("date: {value: '2026-03-04', locale: en_US}", "It leaves on 03/04/2026.", PASSES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._schemas import parameters
 from runner.checks._text import quote, shorten
 from runner.checks.cites import SCHEMA as _CITES
 from runner.checks.cites import Check as _Cites
@@ -14,14 +15,12 @@ from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
-SCHEMA = {
-    "type": "object",
-    "description": "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing. A "
-    "pass on a file that the assistant doesn't get is weak.",
-    "properties": {"file": _CITES["properties"]["file"]},
-    "required": ["file"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing. A pass on a file "
+    "that the assistant doesn't get is weak.",
+    required=["file"],
+    file=_CITES["properties"]["file"],
+)
 _TERMS = Citation(position=22, file_id=FileId("f1"), filename="terms.md")
 EXAMPLES = (
     Example("not_cites: receipt.pdf", an_answer("A refund takes 30 days.", citations=(_TERMS,)), PASSES),

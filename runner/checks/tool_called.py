@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from runner.checks import FAILS, PASSES, TOOL_NAME, Example, an_answer, check_limits, describe_limits
+from runner.checks import FAILS, PASSES, TOOL_NAME, Example, an_answer
 from runner.checks._json import NoJson, read_json
+from runner.checks._limits import check_limits, describe_limits
+from runner.checks._schemas import Schema, field, parameters, text_field
 from runner.checks._text import shorten
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
@@ -18,16 +20,13 @@ from runner.domain.report import Finding
 _OLD_NAMES = {"retrieval": "file_search"}
 
 
-def tool_schema(example: str) -> dict[str, object]:
+def tool_schema(example: str) -> Schema:
     """The schema of a check's `tool`."""
-    return {
-        "type": "string",
-        "examples": [example],
-        "format": TOOL_NAME,
-        "minLength": 1,
-        "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "
-        "(a tool of any MCP server), or a function of the assistant's.",
-    }
+    description = (
+        "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp (a tool of any MCP "
+        "server), or a function of the assistant's."
+    )
+    return text_field(description, example, format=TOOL_NAME)
 
 
 def tool_name(written: str) -> str:
@@ -65,32 +64,28 @@ def describe_calls(steps: Iterable[Step]) -> str:
 
 
 MAIN_FIELD = "tool"
-SCHEMA = {
-    "type": "object",
-    "description": "The assistant called this tool while it worked on the question, and the call completed.",
-    "properties": {
-        "tool": tool_schema("file_search"),
-        "times": {
-            "type": ["integer", "object"],
-            "minimum": 1,
-            "properties": {
-                "min": {"type": "integer", "minimum": 0, "description": "So many calls at least."},
-                "max": {"type": "integer", "minimum": 1, "description": "So many calls at most."},
-            },
-            "minProperties": 1,
-            "additionalProperties": False,
-            "examples": [{"min": 1, "max": 3}],
-            "description": "Exactly so many completed calls, or `{min: 1, max: 3}`. Without it, one or more.",
+SCHEMA = parameters(
+    "The assistant called this tool while it worked on the question, and the call completed.",
+    required=["tool"],
+    tool=tool_schema("file_search"),
+    times={
+        "type": ["integer", "object"],
+        "minimum": 1,
+        "properties": {
+            "min": field("integer", "So many calls at least.", minimum=0),
+            "max": field("integer", "So many calls at most.", minimum=1),
         },
-        "arguments": {
-            "type": "object",
-            "description": "Only calls with these arguments count; others that a call has may be anything. 1 is 1.0, "
-            "null is not there. For these and no others: `tool_calls: {calls: [...], arguments: exact}`.",
-        },
+        "minProperties": 1,
+        "additionalProperties": False,
+        "examples": [{"min": 1, "max": 3}],
+        "description": "Exactly so many completed calls, or `{min: 1, max: 3}`. Without it, one or more.",
     },
-    "required": ["tool"],
-    "additionalProperties": False,
-}
+    arguments=field(
+        "object",
+        "Only calls with these arguments count; others that a call has may be anything. 1 is 1.0, null is not there. "
+        "For these and no others: `tool_calls: {calls: [...], arguments: exact}`.",
+    ),
+)
 _SEARCH = Step(tool="file_search", completed=True)
 _RATE = Step(tool="exchange_rate", completed=True, input='{"to": "USD", "amount": 10.0}')
 EXAMPLES = (

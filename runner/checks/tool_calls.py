@@ -9,6 +9,7 @@ from typing import Any
 from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, parts
 from runner.checks._json import same_value, show_json
 from runner.checks._parts import explain, saying
+from runner.checks._schemas import choice, field, parameters
 from runner.checks._text import shorten
 from runner.checks.tool_called import read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
@@ -17,56 +18,45 @@ from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "calls"
-SCHEMA = {
-    "type": "object",
-    "description": "The assistant made these tool calls while it worked on the question. A call that broke is none of "
-    "them. Numbers in arguments are compared as numbers (1 is 1.0), keys in any order.",
-    "properties": {
-        "calls": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 50,
-            "items": {
-                "type": ["object", "string"],
-                "format": TOOL_NAME,
-                "minLength": 1,
-                "properties": {
-                    "tool": tool_schema("file_search"),
-                    "arguments": {
-                        "type": "object",
-                        "examples": [{"to": "USD"}],
-                        "description": "What it is called with.",
-                    },
-                    "expect": parts(
-                        "Checks on what it is called with, a JSON text (or code).",
-                        example={"json_path": {"path": "$.to", "equals": "USD"}},
-                    ),
-                },
-                "required": ["tool"],
-                "additionalProperties": False,
-                "description": "A tool's name, or a mapping.",
+SCHEMA = parameters(
+    "The assistant made these tool calls while it worked on the question. A call that broke is none of them. Numbers "
+    "in arguments are compared as numbers (1 is 1.0), keys in any order.",
+    required=["calls"],
+    calls={
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 50,
+        "items": {
+            "type": ["object", "string"],
+            "format": TOOL_NAME,
+            "minLength": 1,
+            "properties": {
+                "tool": tool_schema("file_search"),
+                "arguments": field("object", "What it is called with.", {"to": "USD"}),
+                "expect": parts(
+                    "Checks on what it is called with, a JSON text (or code).",
+                    example={"json_path": {"path": "$.to", "equals": "USD"}},
+                ),
             },
-            "examples": [["file_search", "code_interpreter"]],
-            "description": "The calls: a tool's name, or `{tool: NAME, arguments: {...}, expect: CHECKS}`.",
+            "required": ["tool"],
+            "additionalProperties": False,
+            "description": "A tool's name, or a mapping.",
         },
-        "mode": {
-            "type": "string",
-            "enum": ["any_order", "in_order", "exact", "subset"],
-            "default": "any_order",
-            "description": "`any_order` and `in_order`: all of them are there, and others may be; `exact`: they and no "
-            "others, in this order; `subset`: no others than these, in any order, each at most as often as here.",
-        },
-        "arguments": {
-            "type": "string",
-            "enum": ["subset", "exact"],
-            "default": "subset",
-            "description": "`subset`: a call may have arguments that aren't named here, and null is not there; "
-            "`exact`: it may not.",
-        },
+        "examples": [["file_search", "code_interpreter"]],
+        "description": "The calls: a tool's name, or `{tool: NAME, arguments: {...}, expect: CHECKS}`.",
     },
-    "required": ["calls"],
-    "additionalProperties": False,
-}
+    mode=choice(
+        "`any_order` and `in_order`: all of them are there, and others may be; `exact`: they and no others, in this "
+        "order; `subset`: no others than these, in any order, each at most as often as here.",
+        ["any_order", "in_order", "exact", "subset"],
+        default="any_order",
+    ),
+    arguments=choice(
+        "`subset`: a call may have arguments that aren't named here, and null is not there; `exact`: it may not.",
+        ["subset", "exact"],
+        default="subset",
+    ),
+)
 _SEARCH = Step(tool="file_search", completed=True)
 _RATE = Step(tool="exchange_rate", completed=True, input='{"to": "USD", "amount": 10.0}')
 _RUN = an_answer("10.80", steps=(_SEARCH, _RATE))
