@@ -3,12 +3,12 @@
 A check module has these names:
 
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters, which
-  `_schemas.py` helps to write; a text with `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
-  `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project, with `format: API_NAME` an api, with `format: MODEL_NAME` a model,
-  with `format: PROJECT_CODE` a Python function of its; a mapping with `format: JSON_SCHEMA` is a schema to judge by.
-  What `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor
-  gets a tuple of `Part` there;
+  `_schemas.py` helps to write; a text with `format: TOOL_NAME` has to be a tool's name, or a function's of the
+  assistant that is talked to; one with `format: FILE_NAME` names a file that the assistant gets, by the check's method
+  `names(file: str) -> bool`; one with `format: TARGET_NAME` is a target of the project, with `format: API_NAME` an api,
+  with `format: MODEL_NAME` a model, with `format: PROJECT_CODE` a Python function of its; a mapping with `format:
+  JSON_SCHEMA` is a schema to judge by. What `parts()` makes holds checks, one or a list, as `expect` does, wherever in
+  the schema it stands: the constructor gets a tuple of `Part` there;
 - `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
   api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
