@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from runner.checks._schemas import flag
+from runner.domain.report import Finding
 
 _MAX_SHOWN = 160
 _LOOK_ALIKES = str.maketrans(
@@ -227,6 +228,13 @@ def shorten(text: str, *, around: int = 0) -> str:
     shown = line[:_MAX_SHOWN].rstrip()
     tail = "…" if len(line) > _MAX_SHOWN or text[start + len(cut) :].strip() else ""
     return f"{'…' if start else ''}{shown}{tail}"
+
+
+def tell(expected: str, found: str, reason: str, *, weak: bool = False) -> Finding:
+    """What a check comes to, in short: it holds where there is no reason why not."""
+    return Finding(
+        holds=not reason, expected=shorten(expected), found=shorten(found), reason=shorten(reason), weak=weak
+    )
 
 
 def quote(text: str) -> str:

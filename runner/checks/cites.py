@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
 from runner.checks._schemas import parameters, text_field
-from runner.checks._text import has_passage, normalise_wanted, quote, shorten
+from runner.checks._text import has_passage, normalise_wanted, quote, tell
 from runner.domain.conversation import Citation, FileId, Run, SearchResult, Step
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -70,14 +70,8 @@ class Check:
             reason = f"the answer cites {', '.join(known)}" if known else "the answer cites nothing"
         elif self.passage is not None and not self._cites_passage(run, self.passage):
             reason = f"what it cites there hasn't {quote(self.passage)}"
-        return Finding(
-            holds=not reason,
-            expected=shorten(
-                f"a citation of {quote(self.file)}{f' with {quote(self.passage)}' if self.passage else ''}"
-            ),
-            found=shorten(", ".join(known)) or "no citation",
-            reason=shorten(reason),
-        )
+        wanted = f"a citation of {quote(self.file)}{f' with {quote(self.passage)}' if self.passage else ''}"
+        return tell(wanted, ", ".join(known) or "no citation", reason)
 
     def _cites_passage(self, run: Run, passage: str) -> bool:
         results = [result for step in run.steps for result in step.results]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
 from runner.checks._schemas import parameters, texts_field
-from runner.checks._text import as_tuple, has_passage, normalise_wanted, quote, shorten
+from runner.checks._text import as_tuple, has_passage, normalise_wanted, quote, shorten, tell
 from runner.checks.tool_called import calls_of, describe_calls
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
@@ -48,12 +48,7 @@ class Check:
         wanted = [f"with {quote(text)}" for text in as_tuple(self.code)]
         wanted += [f"printing {quote(text)}" for text in as_tuple(self.printed)]
         shown = "; ".join(f"{shorten(call.input)} printed {quote(call.output)}" for call in calls[:3])
-        return Finding(
-            holds=holds,
-            expected=shorten(" ".join(["code run", *wanted])),
-            found=shorten(shown or describe_calls(run.steps)),
-            reason=reason,
-        )
+        return tell(" ".join(["code run", *wanted]), shown or describe_calls(run.steps), reason)
 
 
 def _has(text: str, wanted: str | Sequence[str], *, marks: bool = True) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
 from runner.checks._schemas import parameters
-from runner.checks._text import shorten
+from runner.checks._text import tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 
@@ -36,5 +36,5 @@ class Check:
         try:
             read_json(run.text, self.place)
         except NoJson as error:
-            reason = shorten(f"no JSON: {error}")
-        return Finding(holds=not reason, expected="JSON", found=shorten(run.text), reason=reason)
+            reason = f"no JSON: {error}"
+        return tell("JSON", run.text, reason)

@@ -12,7 +12,7 @@ from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, parts
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json, same_value, show_json
 from runner.checks._parts import explain, name_parts, saying
 from runner.checks._schemas import field, parameters, text_field
-from runner.checks._text import quote, shorten
+from runner.checks._text import quote, shorten, tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
@@ -76,10 +76,10 @@ class Check:
         try:
             values = _find(self.path, read_json(run.text, self.place, exact=False))
         except NoJson as error:
-            return self._finding(shorten(run.text), f"no JSON: {error}")
+            return self._finding(run.text, f"no JSON: {error}")
         shown = ", ".join(show_json(value) for value in values[:20]) or "nothing"
         if self.found is None and not values:
-            return self._finding(shorten(run.text), f"{self.path} finds nothing")
+            return self._finding(run.text, f"{self.path} finds nothing")
         if self.found not in (None, len(values)):
             return self._finding(shown, f"{self.path} finds {len(values)}, not {self.found}")
         if self.equals is not _NOTHING:
@@ -108,9 +108,7 @@ class Check:
         wants += [f"to be {show_json(self.equals)}"] if self.equals is not _NOTHING else []
         wants += [f"to pass {name_parts(self.expect)}"] if self.expect else []
         wants += [f"{self.found} times"] if self.found is not None else []
-        return Finding(
-            holds=not reason, expected=shorten(", ".join(wants)), found=shorten(found), reason=shorten(reason)
-        )
+        return tell(", ".join(wants), found, reason)
 
 
 def _find(path: str, value: Any) -> list[object]:

@@ -9,7 +9,7 @@ from typing import Any
 from runner.checks import BREAKS, FAILS, JSON_SCHEMA, PASSES, Example, an_answer
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
 from runner.checks._schemas import field, parameters
-from runner.checks._text import shorten
+from runner.checks._text import tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -66,6 +66,4 @@ class Check:
             raise CheckBroken(str(error)) from error
         except NoJson as error:
             mismatch = f"no JSON: {error}"
-        return Finding(
-            holds=not mismatch, expected="JSON that fits the schema", found=shorten(run.text), reason=shorten(mismatch)
-        )
+        return tell("JSON that fits the schema", run.text, mismatch)

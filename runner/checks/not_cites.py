@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._schemas import parameters
-from runner.checks._text import quote, shorten
+from runner.checks._text import quote, tell
 from runner.checks.cites import SCHEMA as _CITES
 from runner.checks.cites import Check as _Cites
 from runner.checks.cites import cited_names
@@ -51,9 +51,6 @@ class Check:
         if not cited and None in names and self.file != "*":
             raise CheckBroken("the answer cites a file whose name is not known, and no search result tells it")
         holds = not cited and not names if self.file == "*" else not cited
-        return Finding(
-            holds=holds,
-            expected=f"no citation of {quote(self.file)}",
-            found=shorten(", ".join(known)) or ("a file without a name" if names else "no citation"),
-            reason="" if holds else shorten(f"the answer cites {', '.join(cited) or 'a file'}"),
-        )
+        found = ", ".join(known) or ("a file without a name" if names else "no citation")
+        reason = "" if holds else f"the answer cites {', '.join(cited) or 'a file'}"
+        return tell(f"no citation of {quote(self.file)}", found, reason)

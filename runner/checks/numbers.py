@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.checks import FAILS, PASSES, Example
 from runner.checks._schemas import choice, field, flag, parameters, text_field
-from runner.checks._text import shorten
+from runner.checks._text import shorten, tell
 from runner.checks.number import Check as NumberCheck
 from runner.checks.number import numbers_in, prepare
 from runner.checks.tool_calls import assign
@@ -83,12 +83,8 @@ class Check:
         if missing and len(found) >= _MOST:
             raise CheckBroken(f"the answer gives {_MOST:,} numbers, and those behind them aren't looked at")
         wanted = ", ".join(f"{value:f}" for value in self.values)
-        return Finding(
-            holds=not reason,
-            expected=shorten(f"{wanted}{' in order' if self.in_order else ''}"),
-            found=shorten(", ".join(number.text for number in found[:50])) or shorten(run.text) or "no number",
-            reason=shorten(reason),
-        )
+        shown = ", ".join(number.text for number in found[:50]) or shorten(run.text) or "no number"
+        return tell(f"{wanted}{' in order' if self.in_order else ''}", shown, reason)
 
     def _wanted(self) -> list[NumberCheck]:
         return [NumberCheck(value=value, tolerance=self.tolerance, percent=self.percent) for value in self.values]

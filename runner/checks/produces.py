@@ -9,7 +9,7 @@ from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, parts
 from runner.checks._limits import check_limits, describe_limits
 from runner.checks._parts import explain, name_parts, saying
 from runner.checks._schemas import field, parameters, text_field
-from runner.checks._text import quote, shorten
+from runner.checks._text import quote, tell
 from runner.checks.cites import Check as Cites
 from runner.domain.conversation import ProducedFile, Run
 from runner.domain.report import Finding, Outcome
@@ -108,12 +108,7 @@ class Check:
         wants += [f"of {describe_limits(self.min_bytes, self.max_bytes)} bytes"] if self._has_limits else []
         wants += [f"that passes {name_parts(self.expect)}"] if self.expect else []
         found = ", ".join(f"{file.name} ({_size(file)})" for file in run.files[:50])
-        return Finding(
-            holds=not reason,
-            expected=shorten(" ".join(wants)),
-            found=shorten(found) or "no file",
-            reason=shorten(reason),
-        )
+        return tell(" ".join(wants), found or "no file", reason)
 
 
 def _size(file: ProducedFile) -> str:

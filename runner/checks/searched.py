@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
 from runner.checks._schemas import field, parameters, text_field
-from runner.checks._text import has_passage, normalise_wanted, quote, shorten
+from runner.checks._text import has_passage, normalise_wanted, quote, tell
 from runner.checks.cites import Check as Cites
 from runner.checks.tool_called import calls_of
 from runner.domain.conversation import FileId, Run, SearchResult, Step
@@ -74,12 +74,8 @@ class Check:
             reason = (
                 f"its best rank is {min(ranks)}" if ranks else "no search was made" if not searches else "not found"
             )
-        return Finding(
-            holds=holds,
-            expected=shorten(self._describe()),
-            found=shorten(", ".join(f"{rank}. {one.filename}" for rank, one in ranked[:30])) or "no search result",
-            reason=reason,
-        )
+        found = ", ".join(f"{rank}. {one.filename}" for rank, one in ranked[:30]) or "no search result"
+        return tell(self._describe(), found, reason)
 
     def _ranks(self, ranked: list[tuple[int, SearchResult]]) -> Iterator[int]:
         for rank, one in ranked:

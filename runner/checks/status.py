@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._schemas import field, parameters, text_field
-from runner.checks._text import shorten
+from runner.checks._text import shorten, tell
 from runner.domain.conversation import Ending, Run, RunStatus
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -49,9 +49,4 @@ class Check:
         holds = run.status.value == self.value and self.code in (None, run.error_code)
         expected = f"{self.value}{f' ({self.code})' if self.code else ''}"
         found = f"{run.status.value}{f' ({run.error_code})' if run.error_code else ''}"
-        return Finding(
-            holds=holds,
-            expected=f"the run ends as {expected}",
-            found=shorten(found),
-            reason="" if holds else shorten(f"the run ended as {found}"),
-        )
+        return tell(f"the run ends as {expected}", found, "" if holds else f"the run ended as {found}")

@@ -12,7 +12,7 @@ from runner.checks import FAILS, PASSES, TOOL_NAME, Example, an_answer
 from runner.checks._json import NoJson, read_json
 from runner.checks._limits import check_limits, describe_limits
 from runner.checks._schemas import Schema, field, parameters, text_field
-from runner.checks._text import shorten
+from runner.checks._text import tell
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
@@ -123,12 +123,8 @@ class Check:
         exactly = "" if self.times is None else f", {_count(least)}" if least == most else _between(least, most)
         holds = least <= completed and (most is None or completed <= most)
         found = describe_calls(run.steps) if self.arguments is None else self._describe_arguments(run)
-        return Finding(
-            holds=holds,
-            expected=shorten(f"a call of {what}{exactly}"),
-            found=shorten(found),
-            reason="" if holds else shorten(f"{what} {_what_happened(completed, len(calls) - completed)}"),
-        )
+        reason = "" if holds else f"{what} {_what_happened(completed, len(calls) - completed)}"
+        return tell(f"a call of {what}{exactly}", found, reason)
 
     def _counts(self, call: Step) -> bool:
         return self.arguments is None or matches(self.arguments, read_arguments(call))

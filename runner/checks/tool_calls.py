@@ -10,7 +10,7 @@ from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, pa
 from runner.checks._json import same_value, show_json
 from runner.checks._parts import explain, saying
 from runner.checks._schemas import choice, field, parameters
-from runner.checks._text import shorten
+from runner.checks._text import shorten, tell
 from runner.checks.tool_called import read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
@@ -100,12 +100,8 @@ class Check:
         unsure = next((fit for fits in told for fit in fits if isinstance(fit, str)), "")
         if reason and unsure:
             raise CheckBroken(unsure)
-        return Finding(
-            holds=not reason,
-            expected=shorten(f"{self.mode}: {', '.join(map(_describe_call, self.calls))}"),
-            found=shorten(", ".join(map(_describe_step, made))) or "no tool call",
-            reason=shorten(reason),
-        )
+        wanted = f"{self.mode}: {', '.join(map(_describe_call, self.calls))}"
+        return tell(wanted, ", ".join(map(_describe_step, made)) or "no tool call", reason)
 
     def _match(self, made: Sequence[Step], fits: Sequence[Sequence[int]]) -> tuple[list[str], list[Step]]:
         """The wanted calls that weren't made, and the made ones that weren't wanted. Each stands for one other.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
 from runner.checks._schemas import parameters
-from runner.checks._text import shorten
+from runner.checks._text import tell
 from runner.checks.tool_called import calls_of, describe_calls, tool_name, tool_schema
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
@@ -40,9 +40,4 @@ class Check:
         reason = f"{name} was called" if calls else ""
         if calls and broken == len(calls):
             reason += ", though without completing"
-        return Finding(
-            holds=not calls,
-            expected=f"no call of {name}",
-            found=shorten(describe_calls(run.steps)),
-            reason=reason,
-        )
+        return tell(f"no call of {name}", describe_calls(run.steps), reason)
