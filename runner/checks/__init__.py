@@ -130,13 +130,13 @@ def join_runs(runs: Sequence[Run]) -> Run:
         last,
         steps=tuple(step for run in runs for step in run.steps),
         files=tuple(file for run in runs for file in run.files),
-        usage=_sum_usage([run.usage for run in runs]),
+        usage=sum_usage([run.usage for run in runs]),
         duration_s=None if None in seconds else sum(filter(None, seconds)),
         is_replayed=any(run.is_replayed for run in runs),
     )
 
 
-def _sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
+def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
     known = [usage for usage in usages if usage is not None]
     if len(known) < len(usages):
         return None

@@ -10,11 +10,11 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
-from runner.checks import Ask, Exchange
+from runner.checks import Ask, Exchange, sum_usage
 from runner.checks._schemas import Schema, choice, field
 from runner.checks._text import shorten
 from runner.did_you_mean import count
-from runner.domain.conversation import Run, Step, Usage
+from runner.domain.conversation import Run, Step
 from runner.domain.judgement import ENOUGH_S, Answer, Answers, Question, QuestionKind, Questions, Said
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -150,6 +150,7 @@ def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: s
     outcomes = {holds for _, holds in told}
     holds = False if False in outcomes else None if None in outcomes else True
     known = [case.mean for case in cases if case.refusal is None]
+    usage = sum_usage([reply.usage for reply in replies])
     return Finding(
         holds=holds,
         expected=shorten("; ".join(case.criterion.question.instructions for case in cases)),
@@ -163,7 +164,7 @@ def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: s
             "rubric": rubric_hash,
             "criteria": [_as_details(case, one) for case, one in told],
             "requests": sum(reply.requests for reply in replies),
-            "tokens": _add_usage([reply.usage for reply in replies]),
+            "tokens": {name: getattr(usage, f"{name}_tokens", None) for name in ("input", "output", "total")},
             "cost_usd": _add([reply.cost_usd for reply in replies]),
         },
     )
@@ -205,14 +206,6 @@ def _hash_rubric(criteria: Sequence[Criterion]) -> str:
     asked = [one.question for one in criteria]
     told = [asked[0].rubric, *([one.kind.value, one.instructions, one.options] for one in asked)]
     return hashlib.sha256(json.dumps(told, ensure_ascii=True).encode()).hexdigest()[:16]
-
-
-def _add_usage(usages: Sequence[Usage | None]) -> dict[str, int | None]:
-    known = [usage or Usage() for usage in usages]
-    return {
-        name: None if None in (counts := [getattr(one, f"{name}_tokens") for one in known]) else sum(counts)
-        for name in ("input", "output", "total")
-    }
 
 
 def _add(costs: Sequence[float | None]) -> float | None:

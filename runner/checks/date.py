@@ -8,10 +8,11 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from runner.checks import FAILS, PASSES, Example
 from runner.checks._schemas import choice, field, flag, parameters
-from runner.checks._text import end_lines, normalise, shorten, shown_text
+from runner.checks._text import end_lines, normalise, shown_text, tell
 from runner.checks._wording import is_asked, is_denied, is_supposed
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -216,13 +217,9 @@ class Check:
         is_told = self.take == "first" or (any(fits) if self.take == "any" else reason and self.take == "only")
         if len(found) == _MOST and not is_told:
             raise CheckBroken(f"the answer gives {_MOST:,} dates, and those behind them aren't looked at")
-        return Finding(
-            holds=not reason,
-            expected=f"{self.value}{f' within {self.tolerance_days} days' if self.tolerance_days else ''}",
-            found=shorten(", ".join(text for text, _, _ in found[:30]) or run.text),
-            reason=shorten(reason),
-            weak=any(problem for _, _, problem in found) if reason else self.take == "any",
-        )
+        expected = f"{self.value}{f' within {self.tolerance_days} days' if self.tolerance_days else ''}"
+        weak = any(problem for _, _, problem in found) if reason else self.take == "any"
+        return tell(expected, ", ".join(text for text, _, _ in found[:30]) or run.text, reason, weak=weak)
 
     def _dates(self, text: str) -> Iterator[tuple[str, dt.date | None, str]]:
         """Each date as it is written, its value, and why it has none."""
@@ -300,17 +297,14 @@ def _build(year: str, month: str, day: str) -> tuple[dt.date | None, str] | None
 @cache
 def _months() -> dict[str, int]:
     """The month that a name stands for, in any of the languages looked up; what differs between them is left out."""
-    from runner.checks._units import LANGUAGES, locales
+    from runner.checks._units import month_names
 
     found: dict[str, set[int]] = {}
     english: dict[str, int] = {}
-    for language, locale in zip(LANGUAGES, locales(), strict=True):
-        uses = locale.get("months", {}).values()
-        named = [use[length] for use in uses for length in ("wide", "abbreviated") if isinstance(use.get(length), dict)]
-        for word, number in ((_fold(str(name)), int(at)) for names in named for at, name in names.items()):
-            found.setdefault(word, set()).add(number)
-            if language == "en":
-                english[word] = number
+    for language, name, number in chain(month_names("wide"), month_names("abbreviated")):
+        found.setdefault(name.rstrip("."), set()).add(number)
+        if language == "en":
+            english[name.rstrip(".")] = number
     return {word: next(iter(at)) for word, at in found.items() if len(at) == 1 and len(word) > 2} | english
 
 

@@ -12,7 +12,7 @@ from runner.checks._schemas import choice, field, flag, parameters, text_field
 from runner.checks._text import shorten, tell
 from runner.checks.number import Check as NumberCheck
 from runner.checks.number import numbers_in, prepare
-from runner.checks.tool_calls import assign
+from runner.checks.tool_calls import choose_places
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -91,13 +91,8 @@ class Check:
 
     def _match(self, found: Sequence[FoundNumber]) -> tuple[list[str], list[FoundNumber]]:
         """The wanted numbers that aren't there, and what is there besides."""
-        wanted, chosen = self._wanted(), dict[int, int]()
+        wanted = self._wanted()
         fits = [[at for at, one in enumerate(found) if each.accepts(one)] for each in wanted]
-        floor = 0
-        for number, places in enumerate(fits):
-            if not self.in_order:
-                assign(number, fits, chosen, set())
-            elif (place := next((at for at in places if at >= floor), None)) is not None:
-                chosen[place], floor = number, place + 1
+        chosen = choose_places(fits, in_order=self.in_order)
         missing = [f"{each.value:f}" for number, each in enumerate(wanted) if number not in chosen.values()]
         return missing, [one for at, one in enumerate(found) if at not in chosen]

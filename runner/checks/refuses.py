@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._schemas import parameters, texts_field
-from runner.checks._text import as_tuple, find_in, normalise, normalise_wanted, shorten, shown_text
+from runner.checks._text import as_tuple, find_in, normalise, normalise_wanted, shorten, shown_text, tell
 from runner.domain.conversation import Ending, Run, RunStatus, Step
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -221,13 +221,7 @@ class Check:
         why_not = "" if run.refusal is not None else self._why_not(run.text)
         if not why_not and (broken := run.broken_steps):
             raise CheckBroken(f"it refuses, but {broken[0].title} did not complete: {shorten(broken[0].output)}")
-        return Finding(
-            holds=not why_not,
-            expected="a refusal",
-            found=shorten(run.refusal or run.text) or "nothing",
-            reason=why_not,
-            weak=run.refusal is None,
-        )
+        return tell("a refusal", shorten(run.refusal or run.text) or "nothing", why_not, weak=run.refusal is None)
 
     def _why_not(self, text: str) -> str:
         """Why the text is no refusal; "" if it is one."""

@@ -73,8 +73,8 @@ class Check:
             own = applying([next(told) for _ in item["expect"]])
             weight = Decimal(item.get("weight", _ONE)) if own else Decimal(0)
             total += weight
-            least += weight * _least(own)
-            most += weight * _most(own)
+            least += weight * min((_points(one, Decimal(0)) for one in own), default=_ONE)
+            most += weight * min((_points(one, _ONE) for one in own), default=_ONE)
         return self._conclude(least / (total or _ONE), most / (total or _ONE), verdicts)
 
     def _conclude(self, least: Decimal, most: Decimal, verdicts: Sequence[Verdict]) -> Finding:
@@ -91,15 +91,10 @@ class Check:
         )
 
 
-def _least(verdicts: Sequence[Verdict]) -> Decimal:
-    return min((Decimal(0) if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts), default=_ONE)
-
-
-def _most(verdicts: Sequence[Verdict]) -> Decimal:
-    return min((_ONE if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts), default=_ONE)
-
-
-def _points(verdict: Verdict) -> Decimal:
+def _points(verdict: Verdict, unknown: Decimal) -> Decimal:
+    """`unknown` is what one counts that can't be told."""
+    if verdict.outcome is Outcome.ERRORED:
+        return unknown
     if verdict.score is not None:
         return Decimal(str(verdict.score))
     return _ONE if verdict.outcome is Outcome.PASSED else Decimal(0)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from runner.checks import FAILS, PASSES, TOOL_NAME, Example, an_answer
-from runner.checks._json import NoJson, read_json
+from runner.checks._json import NoJson, read_json, show_json
 from runner.checks._limits import check_limits, describe_limits
 from runner.checks._schemas import Schema, field, parameters, text_field
 from runner.checks._text import tell
@@ -118,9 +117,10 @@ class Check:
         name = tool_name(self.tool)
         calls = [call for call in calls_of(run, name) if self._counts(call)]
         completed = sum(call.completed for call in calls)
-        what = name if self.arguments is None else f"{name} with {_as_json(self.arguments)}"
+        what = name if self.arguments is None else f"{name} with {show_json(self.arguments)}"
         least, most = self._limits
-        exactly = "" if self.times is None else f", {_count(least)}" if least == most else _between(least, most)
+        times = _count(least) if least == most else f"{describe_limits(least, most)} times"
+        exactly = "" if self.times is None else f", {times}"
         holds = least <= completed and (most is None or completed <= most)
         found = describe_calls(run.steps) if self.arguments is None else self._describe_arguments(run)
         reason = "" if holds else f"{what} {_what_happened(completed, len(calls) - completed)}"
@@ -133,14 +133,6 @@ class Check:
         """The tool's calls with what they were called with; all calls where there is none of this tool."""
         calls = calls_of(run, tool_name(self.tool))
         return ", ".join(f"{call.title} with {call.input or 'nothing'}" for call in calls) or describe_calls(run.steps)
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=float)
-
-
-def _between(least: int, most: int | None) -> str:
-    return f", {describe_limits(least, most)} times"
 
 
 def _count(times: int) -> str:

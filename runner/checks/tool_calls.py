@@ -104,20 +104,8 @@ class Check:
         return tell(wanted, ", ".join(map(_describe_step, made)) or "no tool call", reason)
 
     def _match(self, made: Sequence[Step], fits: Sequence[Sequence[int]]) -> tuple[list[str], list[Step]]:
-        """The wanted calls that weren't made, and the made ones that weren't wanted. Each stands for one other.
-
-        In any order, wanted calls that fit fewer of the made ones choose first, so that none takes another's only one.
-        """
-        chosen: dict[int, int] = {}
-        if self.mode in ("in_order", "exact"):
-            floor = 0
-            for wanted, places in enumerate(fits):
-                place = next((at for at in places if at >= floor), None)
-                if place is not None:
-                    chosen[place], floor = wanted, place + 1
-        else:
-            for wanted in range(len(fits)):
-                assign(wanted, fits, chosen, set())
+        """The wanted calls that weren't made, and the made ones that weren't wanted. Each stands for one other."""
+        chosen = choose_places(fits, in_order=self.mode in ("in_order", "exact"))
         unmet = [_describe_call(call) for at, call in enumerate(self.calls) if at not in chosen.values()]
         return unmet, [step for at, step in enumerate(made) if at not in chosen]
 
@@ -143,12 +131,24 @@ class Check:
         return explain(verdicts, Outcome.ERRORED) or True
 
 
-def assign(wanted: int, fits: Sequence[Sequence[int]], chosen: dict[int, int], tried: set[int]) -> bool:
+def choose_places(fits: Sequence[Sequence[int]], *, in_order: bool) -> dict[int, int]:
+    """Which of the wanted things takes each place, by the places that fit each; as many as can have one."""
+    chosen: dict[int, int] = {}
+    floor = 0
+    for wanted, places in enumerate(fits):
+        if not in_order:
+            _assign(wanted, fits, chosen, set())
+        elif (place := next((at for at in places if at >= floor), None)) is not None:
+            chosen[place], floor = wanted, place + 1
+    return chosen
+
+
+def _assign(wanted: int, fits: Sequence[Sequence[int]], chosen: dict[int, int], tried: set[int]) -> bool:
     """Give what is wanted one of the places that fit it, moving others to another that fits them (augmenting paths)."""
     for place in fits[wanted]:
         if place not in tried:
             tried.add(place)
-            if place not in chosen or assign(chosen[place], fits, chosen, tried):
+            if place not in chosen or _assign(chosen[place], fits, chosen, tried):
                 chosen[place] = wanted
                 return True
     return False
