@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import cache, lru_cache
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -19,34 +19,29 @@ class IgnoringCase:
     """
 
     def __init__(self, source: str, *, hint: str = "") -> None:
-        self._source = source
-        self._hint = hint
-
-    @cached_property
-    def _hinted(self) -> re.Pattern[str]:
-        return re.compile(self._hint)
-
-    @cached_property
-    def _of_lower_ascii(self) -> re.Pattern[str]:
-        return re.compile(self._source)
-
-    @cached_property
-    def _of_any(self) -> re.Pattern[str]:
-        return re.compile(self._source, re.IGNORECASE)
+        self._of_lower_ascii, self._of_any, self._hint = source, f"(?i){source}", hint
 
     def search(self, text: str) -> re.Match[str] | None:
         if not text.isascii():
-            return self._of_any.search(text)
+            return _compile(self._of_any).search(text)
         lower = _lower(text)
-        return self._of_lower_ascii.search(lower) if self._hinted.search(lower) else None
+        return _compile(self._of_lower_ascii).search(lower) if _compile(self._hint).search(lower) else None
 
     def match(self, text: str, start: int = 0) -> re.Match[str] | None:
-        return self._of_lower_ascii.match(_lower(text), start) if text.isascii() else self._of_any.match(text, start)
+        if text.isascii():
+            return _compile(self._of_lower_ascii).match(_lower(text), start)
+        return _compile(self._of_any).match(text, start)
 
     def finditer(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
         if text.isascii():
-            return self._of_lower_ascii.finditer(_lower(text), start, end)
-        return self._of_any.finditer(text, start, end)
+            return _compile(self._of_lower_ascii).finditer(_lower(text), start, end)
+        return _compile(self._of_any).finditer(text, start, end)
+
+
+@cache
+def _compile(source: str) -> re.Pattern[str]:
+    """Once it is needed: most patterns never are."""
+    return re.compile(source)
 
 
 @lru_cache(maxsize=64)
@@ -62,26 +57,15 @@ class Alternatives:
     """
 
     def __init__(self, rest: str, *, others: str = "", of_years: str = "", first: str = "\\x00-\\x7f") -> None:
-        self._sources = [source for source in (others, of_years, rest) if source]
-        self._rest, self._of_years, self._first = rest, of_years, first
-
-    @cached_property
-    def _of_any(self) -> re.Pattern[str]:
-        return re.compile("|".join(self._sources), re.VERBOSE)
-
-    @cached_property
-    def _of_ascii(self) -> re.Pattern[str]:
-        return re.compile(f"{self._of_years}|{self._rest}", re.VERBOSE)
-
-    @cached_property
-    def _of_yearless_ascii(self) -> re.Pattern[str]:
-        return re.compile(f"(?=[{self._first}])(?:{self._rest})", re.VERBOSE)
+        self._of_any = "(?x)" + "|".join(source for source in (others, of_years, rest) if source)
+        self._of_yearless_ascii = f"(?x)(?=[{first}])(?:{rest})"
+        self._of_ascii = f"(?x){of_years}|{rest}" if of_years else self._of_yearless_ascii
 
     def finditer(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-        if not text.isascii():
-            return self._of_any.finditer(text, start, end)
-        has_years = self._of_years and _YEAR.search(text, start, end)
-        return (self._of_ascii if has_years else self._of_yearless_ascii).finditer(text, start, end)
+        fitting = self._of_any
+        if text.isascii():
+            fitting = self._of_ascii if _YEAR.search(text, start, end) else self._of_yearless_ascii
+        return _compile(fitting).finditer(text, start, end)
 
 
 _SPELLED_REACH = 120

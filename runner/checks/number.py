@@ -172,16 +172,11 @@ class Check:
         return self._finding(False, _list_texts(numbers), f"{reason}; {doubtful}" if doubtful else reason)
 
     def _judge_all(self, numbers: Sequence[FoundNumber]) -> Finding:
-        for number in numbers:
-            if number.problem:
-                return self._finding(
-                    False, _list_texts(numbers), f"not all numbers in the answer are plain: {number.problem}"
-                )
-            if not self.accepts(number):
-                return self._finding(
-                    False, _list_texts(numbers), f"not all numbers in the answer are that: {_read(number)}"
-                )
-        return self._finding(True, _list_texts(numbers))
+        other = next((number for number in numbers if not self.accepts(number)), None)
+        if other is None:
+            return self._finding(True, _list_texts(numbers))
+        what = f"plain: {other.problem}" if other.problem else f"that: {_read(other)}"
+        return self._finding(False, _list_texts(numbers), f"not all numbers in the answer are {what}")
 
     def accepts(self, number: FoundNumber) -> bool:
         """Whether it is a plain number, and the one that is wanted; its unit is not looked at."""
