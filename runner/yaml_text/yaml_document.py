@@ -438,9 +438,10 @@ class YamlDocument:
         return [place for place in places if self.is_sound(place)]
 
     def check(self) -> None:
-        """Raises ConfigError with all problems, in their order, if there are any."""
+        """Raises ConfigError with all problems, each once, in their order, if there are any."""
         if self.problems:
-            raise ConfigError(tuple(sorted(self.problems, key=lambda problem: (problem.line, problem.column))))
+            found = dict.fromkeys(self.problems)
+            raise ConfigError(tuple(sorted(found, key=lambda problem: (problem.line, problem.column))))
 
     def find(self, where: Where) -> tuple[TextNode | None, Node]:
         """The key (None in a list or at the top) and the node at a place; as far down as the tree goes."""
