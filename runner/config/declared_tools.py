@@ -347,8 +347,13 @@ def _check_name(document: YamlDocument, name: str, place: Where, first: dict[str
 def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path) -> Function | None:
     parameters = as_json(item.get("parameters", _NO_PARAMETERS))
     assert isinstance(parameters, dict), "the schema has seen to that"
-    _check_parameters(document, parameters, place, is_strict=item.get("strict", False))
-    is_schema = document.is_sound((*place, "parameters"))
+    where = (*place, "parameters")
+    if parameters.get("type") == "object":
+        report_unfit_schema(document, parameters, where, is_strict=item.get("strict", False))
+    else:
+        hint = "write `type: object`, and each argument under `properties`"
+        document.report(where, "the arguments of a function are an object", hint, at_key=True)
+    is_schema = document.is_sound(where)
     answering = _read_answering(document, item, place, root, parameters if is_schema else None)
     if answering is None:
         return None
@@ -362,24 +367,28 @@ def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path
     )
 
 
-def _check_parameters(document: YamlDocument, parameters: dict[str, object], place: Where, *, is_strict: bool) -> None:
+def report_unfit_schema(document: YamlDocument, schema: _Body, place: Where, *, is_strict: bool) -> None:
+    """What is wrong with the JSON Schema at `place`, which the model is told of."""
+    obstacle, hint = find_schema_obstacle(schema, is_strict=is_strict)
+    if obstacle:
+        document.report(place, obstacle, hint, at_key=True)
+    if not obstacle or hint:  # one that is only loose is a schema
+        report_misspelt(document, schema, place)
+
+
+def find_schema_obstacle(schema: _Body, *, is_strict: bool) -> tuple[str, str]:
+    """Why an API can't be given a schema, and what to do about it; ("", "") if it can."""
     # The schema library costs a tenth of a second: `--help` must not pay for it.
     from runner.json_schema import check_schema, find_looseness
 
-    place = (*place, "parameters")
-    if parameters.get("type") != "object":
-        hint = "write `type: object`, and each argument under `properties`"
-        document.report(place, "the arguments of a function are an object", hint, at_key=True)
-        return
     try:
-        check_schema(parameters)
+        check_schema(schema)
     except ValueError as error:
-        document.report(place, str(error), at_key=True)
-        return
-    report_misspelt(document, parameters, place)
-    looseness = find_looseness(parameters) if is_strict else ""
-    if looseness:
-        document.report(place, f"is not strict: {looseness}", "mend that, or remove `strict`", at_key=True)
+        return str(error), ""
+    looseness = find_looseness(schema) if is_strict else ""
+    if is_strict and schema.get("type") != "object":
+        looseness = "at its top it lacks `type: object`"
+    return (f"is not strict: {looseness}", "mend that, or remove `strict`") if looseness else ("", "")
 
 
 def report_misspelt(document: YamlDocument, schema: _Body, place: Where, *, asserts: bool = False) -> None:

@@ -130,7 +130,13 @@ def _find_errors(value: object, schema: Schema) -> Iterator[BrokenRule]:
     from jsonschema import Draft202012Validator
 
     for error in cast("Iterator[BrokenRule]", Draft202012Validator(schema).iter_errors(value)):
+        _accept_false(error)
         yield from _find_meant(error)
+
+
+def _accept_false(error: BrokenRule) -> None:
+    """`false` is a schema, too: a package's check may have it."""
+    error.schema = error.schema if isinstance(error.schema, Mapping) else {}
 
 
 def _where(error: BrokenRule) -> Where:
@@ -141,7 +147,7 @@ def _branches(error: BrokenRule) -> list[list[BrokenRule]]:
     """What each branch of an `anyOf` has against the value."""
     branches: dict[object, list[BrokenRule]] = defaultdict(list)
     for inner in error.context:
-        inner.schema = inner.schema if isinstance(inner.schema, Mapping) else {}  # `false` is a schema, too
+        _accept_false(inner)
         branches[inner.relative_schema_path[0]].append(inner)
     return list(branches.values())
 

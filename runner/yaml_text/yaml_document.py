@@ -65,8 +65,8 @@ def show_flow(value: object, clean: Callable[[str], str] = str) -> str:
 
 
 def show_block(value: Mapping[str, object]) -> Iterator[str]:
-    """A mapping in lines of block style, keys in order; what is short and not nested stands in one line."""
-    return _block_lines(_by_keys(value), "")
+    """A mapping in lines of block style, keys in order."""
+    return show_lines(_by_keys(value))
 
 
 def _by_keys(value: object) -> object:
@@ -75,16 +75,19 @@ def _by_keys(value: object) -> object:
     return [_by_keys(one) for one in value] if isinstance(value, list) else value
 
 
-def _block_lines(value: object, indent: str) -> Iterator[str]:
+def show_lines(value: object, clean: Callable[[str], str] = str, *, indent: str = "") -> Iterator[str]:
+    """A mapping or list in lines of block style; what is short and not nested stands in one line."""
     items = [("-", one) for one in value] if isinstance(value, list) else []
-    for head, one in [(f"{key}:", one) for key, one in value.items()] if isinstance(value, Mapping) else items:
+    heads = [(f"{show_flow(key)}:", one) for key, one in value.items()] if isinstance(value, Mapping) else items
+    for head, one in heads:
+        flow = show_flow(one, clean)
         if isinstance(one, str):
-            yield from f"{indent}{head} {show_text(one, Style.PLAIN, indent=len(indent) + 2)}".splitlines()
-        elif isinstance(one, Mapping | list) and (len(flow := show_flow(one)) > _LONGEST_FLOW or "{" in flow[1:]):
+            yield from f"{indent}{head} {show_text(clean(one), Style.PLAIN, indent=len(indent) + 2)}".splitlines()
+        elif isinstance(one, Mapping | list) and (len(flow) > _LONGEST_FLOW or "{" in flow[1:]):
             yield f"{indent}{head}"
-            yield from _block_lines(one, f"{indent}  ")
+            yield from show_lines(one, clean, indent=f"{indent}  ")
         else:
-            yield f"{indent}{head} {show_flow(one)}"
+            yield f"{indent}{head} {flow}"
 
 
 def show_quoted(text: str) -> str:
