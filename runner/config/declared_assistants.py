@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.config.declared_tools import read_functions, read_tools, report_unfit_schema
 from runner.config.expectations import Declared
-from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
+from runner.config.paths import Recipient, Reporting, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import find_similar, quote
 from runner.domain.assistant import Address, Assistant, Function, PlainFormat, ResponseFormat, SchemaFormat, Tool
 from runner.domain.files import Chunking, FileUse, LocalFile
@@ -52,7 +52,7 @@ def _read_assistant(
     where: Where = ("assistants", address)
     tools = read_tools(document, body, where)
     files = _read_files(document, body, where, root, tools)
-    functions = read_functions(document, body, where, root)
+    functions = read_functions(document, where, root)
     instructions = _read_instructions(document, body, where, root)
     response_format = read_response_format(document, body, where)
     declared = _declare(document, address, body, tools, functions, files)
@@ -113,11 +113,9 @@ def _read_instructions(document: YamlDocument, body: _Body, where: Where, root: 
         document.report(key, message, "remove one of them", at_key=True)
     if not document.is_sound(key):
         return ""
-    try:
+    with Reporting(document, key):
         return _read_text_file(str(body["instructions_file"]), document.folder, root)
-    except Unusable as error:
-        document.report(key, error.message, error.hint)
-        return ""
+    return ""
 
 
 def _read_text_file(named: str, folder: Path, root: Path) -> str:
@@ -164,11 +162,9 @@ def _read_files(
 def _expand(item: str | _Body, where: Where, document: YamlDocument, root: Path) -> tuple[str | _Body, ...]:
     """An item for each file that its glob matches."""
     pattern, place = (item, where) if isinstance(item, str) else (item["file"], (*where, "file"))
-    try:
+    names: tuple[str, ...] = ()
+    with Reporting(document, place):
         names = expand_glob(pattern, folder=document.folder, root=root)
-    except Unusable as error:
-        document.report(place, error.message, error.hint)
-        return ()
     return names if isinstance(item, str) else tuple({**item, "file": name} for name in names)
 
 

@@ -426,19 +426,22 @@ class YamlDocument:
         self.problems.append(self.location(where, at_key=at_key).problem(message, path=path, hint=hint))
         self._broken.append(where)
 
-    def take_over(self, problems: Iterable[Problem], change: Callable[[Problem], Problem]) -> None:
+    def take_over(self, problems: Iterable[Problem]) -> None:
         """Problems of a part that was read by itself; each is there once."""
-        self.problems += [one for one in dict.fromkeys(map(change, problems)) if one not in self.problems]
+        self.problems += [one for one in dict.fromkeys(problems) if one not in self.problems]
 
     def is_sound(self, where: Where) -> bool:
         """Whether no mistake was found so far at a place or below it."""
         return not any(broken[: len(where)] == where for broken in self._broken)
 
-    def sound_items(self, key: str) -> list[Where]:
-        """The places in the list under a key of the top in which no mistake was found so far."""
-        written = self.value.get(key) if isinstance(self.value, dict) else None
-        places: list[Where] = [(key, index) for index in range(len(written) if isinstance(written, list) else 0)]
-        return [place for place in places if self.is_sound(place)]
+    def sound_items(self, *where: str | int) -> Iterator[tuple[Where, Any]]:
+        """What is in the list or mapping at a place, each with its place, but for what has a mistake by then.
+
+        Nothing, if the mistake is the whole: another shape than the schema wants.
+        """
+        value = None if where in self._broken else self.value_at(where)
+        items = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+        yield from (((*where, key), one) for key, one in items if self.is_sound((*where, key)))
 
     def check(self) -> None:
         """Raises ConfigError with all problems, each once, in their order, if there are any."""
@@ -460,10 +463,13 @@ class YamlDocument:
         return key, node
 
     def value_at(self, where: Where) -> Any:
-        """The value at a place that is there."""
+        """The value at a place; None where there is none."""
         value: Any = self.value
         for part in where:
-            value = value[part]
+            try:
+                value = value[part]
+            except (LookupError, TypeError):
+                return None
         return value
 
     def location(self, where: Where, *, at_key: bool = False) -> Location:
