@@ -381,7 +381,7 @@ class _Table:
         self._opened.result()
 
     def find_assistant(self, address: str) -> Assistant:
-        return self._session.find_assistant(address)
+        return self._session.configuration.find_assistant(address)
 
     def play(self, path: Path, scenario: Scenario) -> ScenarioResult:
         """Raises RunnerError if it can't begin."""
@@ -424,13 +424,11 @@ class _Table:
         """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
         from runner.cli._plays import PLAYS_KEPT
         from runner.cli.play import make_play_id
-        from runner.domain.report import Variant
         from runner.execution.judging import Asker
-        from runner.execution.limits import Budget, Limiter, Limits
-        from runner.execution.play import DEFAULT_JOBS
-        from runner.execution.player import Means, Player, Surroundings
+        from runner.execution.play import Lane, PlayOptions, furnish
+        from runner.execution.player import Player, Surroundings
         from runner.execution.scheduler import Interruption
-        from runner.execution.stage import Cleaner, Stage
+        from runner.execution.stage import Cleaner
         from runner.journal import forget_plays
         from runner.sync import read_remote
 
@@ -440,23 +438,8 @@ class _Table:
             async with AsyncExitStack() as stack:
                 journal = stack.enter_context(session.open_journal(session.state / "plays" / play_id / "journal.jsonl"))
                 journal.add("play", target=session.target.name)
-                opened = await stack.enter_async_context(session.open_target(journal))
-                self._backend = opened.backend
-                self._cleaner = Cleaner(opened.backend, journal, keeps=False)
-                self._stage = Stage(
-                    opened.backend,
-                    session.configuration.project.namespace,
-                    play_id,
-                    await read_remote(opened.backend, with_stores=True),
-                    demands_synced=False,
-                    clean=self.clean,
-                )
-                self._variant = Variant(
-                    target=session.target.name,
-                    api=session.target.api,
-                    inference=opened.inference,
-                    sandbox=opened.sandbox,
-                )
+                self._backend, self._variant = await stack.enter_async_context(session.open_target(journal))
+                self._cleaner = Cleaner(self._backend, journal, keeps=False)
                 around = Surroundings(
                     emit=lambda _event: None,
                     clock=time.monotonic,
@@ -467,14 +450,11 @@ class _Table:
                     ),
                 )
                 self._journal = journal
-                means = Means(
-                    variant=self._variant,
-                    backend=opened.backend,
-                    stage=self._stage,
-                    cleaner=self._cleaner,
-                    limiter=Limiter(jobs=DEFAULT_JOBS, clock=around.clock, sleep=around.sleep),
-                    budget=Budget(Limits(), session.configuration.project.prices, around.interruption),
-                )
+                project = session.configuration.project
+                lane = Lane(variant=self._variant, project=project, backend=self._backend, journal=journal)
+                remote = await read_remote(self._backend, with_stores=True)
+                means = furnish(lane, remote, self._cleaner, PlayOptions(play_id=play_id), around)
+                self._stage = means.stage
                 self._player = Player(around, means)
                 self._opened.set_result(None)
                 await self._over.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from runner.cli._upload_progress import describe_size
 from runner.did_you_mean import count
 from runner.domain.assistant import Server, Target
 from runner.domain.plan import Action, Change, Kind, Origin
@@ -127,3 +126,9 @@ def describe_pending(change: Change) -> Iterator[str]:
 
 def _is_short(text: str) -> bool:
     return "\n" not in text and len(text) <= LONGEST_VALUE
+
+
+def describe_size(size_bytes: int) -> str:
+    if size_bytes < 1000:
+        return f"{size_bytes} bytes"
+    return f"{size_bytes / 1000:.0f} kB" if size_bytes < 1_000_000 else f"{size_bytes / 1_000_000:.1f} MB"

@@ -43,7 +43,7 @@ def read_policy(session: Session, *, on_drift: str, prune: bool, only: str | Non
     """Raises UsageError for an address that is not declared."""
     from runner.sync import OnDrift, Policy
 
-    address = None if only is None else session.find_assistant(only, option="--only").address
+    address = None if only is None else session.configuration.find_assistant(only, option="--only").address
     return Policy(on_drift=OnDrift(on_drift), prunes=prune, only=address, option=session.option)
 
 

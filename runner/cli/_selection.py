@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.backends import Backend
 from runner.cli import count_descriptors
 from runner.cli._session import PlayArguments, Session, open_ask
-from runner.cli._targets import OpenedTarget, find_capabilities
+from runner.cli._targets import find_capabilities
 from runner.did_you_mean import count
 from runner.domain.assistant import ChatEndpoint, Server, Target
 from runner.domain.report import Variant
@@ -247,36 +247,25 @@ async def open_lanes(
             journal.add("play", target=session.target.name)
             opened = None if wanted.replay else await stack.enter_async_context(session.open_target(journal))
             for model in wanted.models or (None,):
-                variant = Variant(
-                    target=session.target.name,
-                    api=session.target.api,
-                    model=model,
-                    inference=opened.inference if opened else None,
-                    sandbox=opened.sandbox if opened else None,
-                )
-                backend, variant = _find_backend(session, variant, opened, wanted)
+                backend, variant = _find_backend(session, opened, model, wanted)
                 project = session.configuration.project
-                lanes.append(
-                    Lane(
-                        variant=variant,
-                        project=project.with_model(model) if model else project,
-                        backend=backend,
-                        journal=journal,
-                    )
-                )
+                project = project.with_model(model) if model else project
+                lanes.append(Lane(variant=variant, project=project, backend=backend, journal=journal))
         yield tuple(lanes)
 
 
 def _find_backend(
-    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: PlayArguments
+    session: Session, opened: tuple[Backend, Variant] | None, model: str | None, wanted: PlayArguments
 ) -> tuple[Backend, Variant]:
     """The target's, one that keeps what it is told, or one that has only that."""
     if wanted.replay:
+        variant = Variant(target=session.target.name, api=session.target.api, model=model)
         return replay(wanted.replay, variant, find_capabilities(session.target), session.redactor.clean)
     assert opened is not None, "only a replay needs no target"
+    backend, variant = opened[0], replace(opened[1], model=model)
     if wanted.record:
-        return record(opened.backend, wanted.record, variant, session.redactor.clean), variant
-    return opened.backend, variant
+        return record(backend, wanted.record, variant, session.redactor.clean), variant
+    return backend, variant
 
 
 def most_at_once(target: Target) -> Iterator[int]:

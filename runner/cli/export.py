@@ -45,7 +45,7 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     if format_name not in formats:
         raise UsageError(f"--format {format_name!r}: there is {', '.join(formats)}")
     session = open_session(file, target)
-    assistant = session.find_assistant(address)
+    assistant = session.configuration.find_assistant(address)
     check_offline(session.configuration.project, None, session.target, only=assistant.address)
     plan = asyncio.run(_plan(session, assistant))
     if not stale:
@@ -67,17 +67,18 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     )
     click.echo(session.redactor.clean(load_plugin("runner.exporting", formats[format_name]).render(export)))
     if export.wants_token:
-        session.show_errors([f"note: {FOUNDRY_TOKEN} is a token of Entra ID: {_TOKEN_COMMAND}"])
+        session.show([f"note: {FOUNDRY_TOKEN} is a token of Entra ID: {_TOKEN_COMMAND}"], err=True)
     if export.is_foundry:
         if unit.assistant is None:
-            session.show_errors([f"note: there is no such agent yet: `runner sync{session.option}`"])
+            session.show([f"note: there is no such agent yet: `runner sync{session.option}`"], err=True)
         return
     uses = {file.use for file in assistant.files}
     if FileUse.CODE_INTERPRETER in uses:
-        session.show_errors(["note: code interpreter files have no place in a request: they are not in it"])
+        session.show(["note: code interpreter files have no place in a request: they are not in it"], err=True)
     if FileUse.FILE_SEARCH in uses and not store_ids:
-        session.show_errors(
-            [f"note: there is no vector store yet, so file search is not in it: `runner sync{session.option}`"]
+        session.show(
+            [f"note: there is no vector store yet, so file search is not in it: `runner sync{session.option}`"],
+            err=True,
         )
 
 

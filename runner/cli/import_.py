@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._session import load_project
+from runner.cli._session import file_option, load_project
 from runner.did_you_mean import count
 from runner.errors import ConfigError, UsageError, WriteFailed
 
@@ -27,7 +27,7 @@ MAX_BYTES = 16 * 1024 * 1024
 @click.option(
     "--write", is_flag=True, help="Create the files, or put the assistants into the assistants.yaml there is."
 )
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
+@file_option
 def command(files: tuple[str, ...], address: str | None, write: bool, file: Path | None) -> None:
     """Turn what other tools have into YAML: exported assistants, promptfoo's configuration, OpenAI's Evals.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._session import Session, file_option, open_ask, open_session
+from runner.cli._session import Session, file_option, open_ask, open_session, quiet_option, verbose_option
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
@@ -26,10 +26,8 @@ _ENDS = ("exit_code", "counts", "duration_s", "signal", "stopped", "leftovers")
 @click.option("--scenarios", "paths", multiple=True, metavar="PATH", help="The files with the checks, not scenarios/.")
 @file_option
 @click.option("--no-code", is_flag=True, help="Refuse checks that run code of the project.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
-)
+@quiet_option
+@verbose_option
 def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: bool) -> int:
     """Hold the answers of a kept play to the checks that the files have today.
 
@@ -53,7 +51,7 @@ def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: 
         report = asyncio.run(_judge(session, kept, scenarios, options))
     except KeyboardInterrupt:
         again = f"runner judge {kept.folder.name}"
-        session.show_errors([f"interrupted: `{again}` judges the rest; what the judge has said is not asked again"])
+        session.show([f"interrupted: `{again}` judges the rest; what the judge has said is not asked again"], err=True)
         raise
     if not (report.exit_code or report.counts["passed"] or report.counts["flaky"]):
         return 5

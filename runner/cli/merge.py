@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._session import file_option
+from runner.cli._session import file_option, quiet_option
 from runner.did_you_mean import count, quote
 from runner.errors import UsageError
 
@@ -25,7 +25,7 @@ _MOST_NAMED = 4
 @click.argument("sources", nargs=-1, required=True, metavar="PLAY_OR_REPORT...")
 @file_option
 @click.option("--report", "reports", multiple=True, metavar="KIND[=FILE]", help="As for `play`: json=all.json.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
+@quiet_option
 def command(*, sources: tuple[str, ...], file: Path | None, reports: tuple[str, ...], quiet: bool) -> int:
     """Merge plays of parts of the scenarios (`play --shard`) into one report.
 

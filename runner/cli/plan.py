@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli._planning import make_plan, policy_options, print_gated, raise_if_unsettled, read_policy
-from runner.cli._session import Session, find_assistant, load_project, open_session, target_options
+from runner.cli._session import Session, load_project, open_session, target_options
 from runner.errors import UsageError
 from runner.plugins import load_plugin, plugin_names
 
@@ -90,7 +90,7 @@ def _plan_since(
 
     now = load_project(file, needs_variables=False)
     place = find_target(now.project, target)
-    address = None if only is None else find_assistant(now, only, option="--only").address
+    address = None if only is None else now.find_assistant(only, option="--only").address
     check_offline(now.project, None, place, only=address)
     with open_revision(now, ref) as revision:
         plan = compare_definitions(revision.project, now.project, only=address)

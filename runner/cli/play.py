@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._reports import discard, discard_named, find_named, open_reporters, parse_report
-from runner.cli._session import FiniteRange, PlayArguments, Session, file_option, open_session, refuse_empty
+from runner.cli._session import (
+    FiniteRange,
+    PlayArguments,
+    Session,
+    file_option,
+    open_session,
+    quiet_option,
+    refuse_empty,
+    verbose_option,
+)
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
@@ -139,10 +148,8 @@ def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[s
     "--replay", type=click.Path(path_type=Path), metavar="DIR", help="Take all answers from there: no key, no network."
 )
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
-)
+@quiet_option
+@verbose_option
 def command(**arguments: Any) -> int:
     """Play scenarios and judge the answers.
 
@@ -202,7 +209,7 @@ def command(**arguments: Any) -> int:
     if wanted.replay and report.exit_code:
         session.show(_say_how_to_record(report, wanted.replay))
     unwritten = [*failures, *([refusal] if refusal else [])]
-    session.show_errors(f"runner: {failure}" for failure in unwritten)
+    session.show((f"runner: {failure}" for failure in unwritten), err=True)
     code = baseline.exit_after(report.exit_code) if baseline else report.exit_code
     return code or (WriteFailed.exit_code if unwritten else 0)
 
@@ -392,7 +399,7 @@ def _choose_scenarios(
     if resumed:
         names = {name for name, _ in resumed.head["units"]}
         if gone := names - {one.name for one in scenarios}:
-            session.show_errors([f"runner: not there any more: {count(len(gone), 'scenario')} of that play"])
+            session.show([f"runner: not there any more: {count(len(gone), 'scenario')} of that play"], err=True)
         if wanted.shard or wanted.last_failed:
             # Which these were depends on what had been played before.
             return tuple(one for one in scenarios if one.name in names), wanted.shard or ""
@@ -403,7 +410,7 @@ def _choose_scenarios(
     chosen = select_scenarios(scenarios, selection, failed)
     if wanted.last_failed and not any(failed().get(one.name) for one in chosen):
         left = count(len(chosen), "scenario")
-        session.show_errors([f"--lf: nothing here failed the last time, so nothing is left out: {left}"])
+        session.show([f"--lf: nothing here failed the last time, so nothing is left out: {left}"], err=True)
     if not wanted.shard:
         return chosen, ""
     durations_s = find_durations(session.state / "plays", (one.name for one in chosen))

@@ -69,7 +69,7 @@ def _cells(play: Mapping[str, Any]) -> Iterator[str]:
 def _describe(folder: Path) -> dict[str, Any]:
     """What `play.json` says; of a play that did not come to its end, what had come in."""
     from runner.cli._plays import is_going_on
-    from runner.domain.report import Variant
+    from runner.domain.result_json import variant_from_json
     from runner.kept_play import find_argument, read_head, read_play, report_of
 
     head: Mapping[str, Any] = {}
@@ -84,7 +84,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "id": folder.name,
         "started_at": head.get("started_at", ""),
         "duration_s": head.get("duration_s"),
-        "variants": [Variant(**one).label for one in head.get("variants", ())],
+        "variants": [variant_from_json(one).label for one in head.get("variants", ())],
         "selection": " ".join(_selection(head)),
         "shard": find_argument(head, "shard"),
         "planned": planned,
