@@ -20,6 +20,7 @@ from runner.errors import WriteFailed
 
 PLAY_JOURNALS = "*/journal*.jsonl"
 """The journals in the folders of plays: one for each target."""
+PLAYS_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Intent:
 
 
 class Journal:
-    """One file of entries, kept open while the work goes on.
+    """One file of entries, kept open while the work goes on; it knows what a dead process left in it.
 
     `add` writes an entry of any type; the others write those that say which remote objects exist because of us.
     `clean` takes secrets out of every line. `refusal` is the first line of what was done that the disk did not take.
@@ -41,10 +42,10 @@ class Journal:
     def __init__(self, path: Path, *, clean: Callable[[str], str] = str) -> None:
         self.path = path
         self._clean = clean
-        self._known = _Known()
         self.refusal: WriteFailed | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._known = _recall(path) if path.is_file() else _Known()
             is_cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
             self._file = path.open("a", encoding="utf-8", newline="\n")
             if is_cut_off:
@@ -53,14 +54,6 @@ class Journal:
             lock(self._file)
         except OSError as error:
             raise WriteFailed(f"cannot write the journal {path}: {error.strerror}") from error
-
-    @classmethod
-    def reopen(cls, path: Path, *, clean: Callable[[str], str] = str) -> Self:
-        """A journal that a dead process left, with what it knew: what is live, and which answers never came."""
-        known = _recall(path) if path.is_file() else _Known()
-        journal = cls(path, clean=clean)
-        journal._known = known
-        return journal
 
     def __enter__(self) -> Self:
         return self
@@ -215,7 +208,7 @@ def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
                 yield path
 
 
-def forget_plays(folder: Path, *, keep: int) -> None:
+def forget_plays(folder: Path, *, keep: int = PLAYS_KEPT) -> None:
     """Remove the folders of plays but for the newest, and for those that may have left something to clean.
 
     What has no results, as pytest's have none, is counted by itself: it must not push out what can be told again.

@@ -38,7 +38,7 @@ from runner.journal import Journal
 if TYPE_CHECKING:
     from runner.backends import Backend
     from runner.execution.play import Lane, PlayOptions
-    from runner.execution.stage import Stage
+    from runner.execution.stage import KeptOpen, Stage
 
 ENGINE = "dask"
 CLOSING_S = 30.0
@@ -411,7 +411,7 @@ class _World:
     def __init__(self, package: Package, contents: Mapping[str, bytes] | None) -> None:
         self._package = package
         self._contents = contents
-        self._opening: asyncio.Task[None] | None = None
+        self._opened: KeptOpen[tuple[Player, Stage]] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._finished: list[tuple[int, _Made | Exception]] = []
         self._heard: ContextVar[list[TurnResult]] = ContextVar("heard")
@@ -442,11 +442,9 @@ class _World:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._is_finished.set()
-        if self._opening is not None:
+        if self._opened is not None:
             with suppress(Exception):  # who was told of it is gone
-                await self._opening
-                self._over.set()
-                await self._keeper
+                await self._opened.close()
 
     async def _make(self, number: int, scenario: str, assistant: str) -> None:
         made: _Made | Exception
@@ -458,10 +456,11 @@ class _World:
         self._is_finished.set()
 
     async def _play(self, scenario: str, assistant: str) -> _Made:
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
-        await asyncio.shield(self._opening)
-        player, stage = self._ready.result()
+        from runner.execution.stage import KeptOpen
+
+        if self._opened is None:
+            self._opened = KeptOpen(self._open())
+        player, stage = await self._opened.get()
         found = self._project.find_assistant(assistant)
         assert found is not None, "the same files have the same assistants"
         heard: list[TurnResult] = []
@@ -474,40 +473,30 @@ class _World:
         if isinstance(event, TurnFinished):
             self._heard.get().append(event.result)
 
-    async def _open(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="runner-worker-"))
-        self._session = await asyncio.to_thread(_read_project, self._package, self._contents, self._folder)
-        self._scenarios = {one.name: one for one in self._session.configuration.scenarios}
-        model, project = self._package.variant.model, self._session.configuration.project
-        self._project = project.with_model(model) if model else project
-        self._ready: asyncio.Future[tuple[Player, Stage]] = asyncio.get_running_loop().create_future()
-        self._over = asyncio.Event()
-        self._keeper = asyncio.ensure_future(self._keep_open())
-        await asyncio.shield(self._ready)
-
-    async def _keep_open(self) -> None:
-        """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[tuple[Player, Stage]]:
         import shutil
 
+        package, folder = self._package, Path(tempfile.mkdtemp(prefix="runner-worker-"))
         try:
+            self._session = await asyncio.to_thread(_read_project, package, self._contents, folder)
+            self._scenarios = {one.name: one for one in self._session.configuration.scenarios}
+            model, project = package.variant.model, self._session.configuration.project
+            self._project = project.with_model(model) if model else project
             async with AsyncExitStack() as opened:
-                journal = opened.enter_context(_ToldJournal(self._folder / "journal.jsonl", self._tell))
+                journal = opened.enter_context(_ToldJournal(folder / "journal.jsonl", self._tell))
                 backend, _ = await opened.enter_async_context(self._session.open_target(journal))
                 judge = self._session.on_judge(self._scenarios.values())
-                ask = await opened.enter_async_context(open_ask(judge, journal, self._package.options.jobs))
-                means = await self._furnish(backend, journal, ask)
-                await self._over.wait()
+                ask = await opened.enter_async_context(open_ask(judge, journal, package.options.jobs))
+                player, means = await self._furnish(backend, journal, ask)
+                yield player, means.stage
                 await means.stage.close()
                 # What can't be removed stays in the play's journal, which says so.
                 await means.cleaner.finish()
-        except BaseException as error:  # whoever waits for the first attempt is told; later, nobody waits
-            if self._ready.done():
-                raise
-            self._ready.set_exception(error)
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
-    async def _furnish(self, backend: Backend, journal: Journal, ask: Ask) -> Means:
+    async def _furnish(self, backend: Backend, journal: Journal, ask: Ask) -> tuple[Player, Means]:
         from runner.execution.judging import prepare_checks
         from runner.execution.play import Lane, furnish
         from runner.execution.scheduler import Interruption
@@ -520,8 +509,7 @@ class _World:
         lane = Lane(variant=self._package.variant, project=self._project, backend=backend, journal=journal)
         cleaner = Cleaner(backend, journal, keeps=options.keeps)
         means = furnish(lane, await read_remote(backend), cleaner, options, around)
-        self._ready.set_result((Player(around, means), means.stage))
-        return means
+        return Player(around, means), means
 
     def _tell(self, line: Mapping[str, object]) -> None:
         from distributed import get_worker

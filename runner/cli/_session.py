@@ -148,7 +148,7 @@ class Session:
         from runner.journal import Journal
 
         try:
-            with Journal.reopen(path, clean=self.redactor.clean) as journal:
+            with Journal(path, clean=self.redactor.clean) as journal:
                 yield journal
         finally:
             with suppress(OSError):
@@ -279,8 +279,7 @@ def session_on(
             f"request, so there is nothing to {for_stored}"
         )
     keys = {os.environ.get(variable, "") for variable in key_variables(target)} - {""}
-    for key in keys:
-        redactor.learn(key)
+    redactor.learn(*keys)
     _keep_from_last_words(keys)
     if needs_key:
         find_key(target, os.environ, hint=hint or WITHOUT_KEY)
@@ -313,6 +312,13 @@ class PlaceholderEnvironment(dict[str, str]):
 
     def get(self, name: str, default: object = None) -> str:  # noqa: ARG002 - there always is a text
         return super().get(name) or f"https://not-set.invalid/{name}"
+
+
+def find_root(file: Path | None) -> Path:
+    """The folder of the current project, or of that of `file`. Raises UsageError if there is none."""
+    from runner.config.paths import find_project_file
+
+    return find_project_file(file, Path.cwd()).parent.resolve()
 
 
 def state_folder(root: Path) -> Path:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._planning import make_plan
 from runner.cli._session import Session, open_session, target_options
+from runner.cli.plan import read_plan
 from runner.errors import ChangesPending, UsageError
 from runner.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
-    from runner.domain.assistant import Assistant
     from runner.sync import SyncPlan
 
 
@@ -40,6 +39,7 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     from runner.definitions import request_body
     from runner.domain.files import FileUse
     from runner.exporting import FOUNDRY_TOKEN, Export
+    from runner.sync import Policy
 
     formats = {name.replace("_", "-"): name for name in plugin_names("runner.exporting")}
     if format_name not in formats:
@@ -47,7 +47,7 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     session = open_session(file, target)
     assistant = session.configuration.find_assistant(address)
     check_offline(session.configuration.project, None, session.target, only=assistant.address)
-    plan = asyncio.run(_plan(session, assistant))
+    plan = asyncio.run(read_plan(session, "export", Policy(only=assistant.address)))
     if not stale:
         _need_sync(session, plan)
     (unit,) = plan.units
@@ -80,14 +80,6 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
             [f"note: there is no vector store yet, so file search is not in it: `runner sync{session.option}`"],
             err=True,
         )
-
-
-async def _plan(session: Session, assistant: Assistant) -> SyncPlan:
-    from runner.sync import Policy
-
-    async with session.open_remote("export") as (backend, _):
-        plan, _ = await make_plan(session, backend, Policy(only=assistant.address))
-    return plan
 
 
 def _need_sync(session: Session, plan: SyncPlan) -> None:

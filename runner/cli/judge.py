@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._session import Session, file_option, open_ask, open_session, quiet_option, verbose_option
-from runner.did_you_mean import count
+from runner.did_you_mean import count, list_some
 
 if TYPE_CHECKING:
     from runner.domain.judgement import Answers
@@ -113,8 +113,7 @@ def _list_notes(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], t
     ]
     known = {result.scenario.name for result in kept.results}
     if unasked := [one.name for one in scenarios if one.name not in known]:
-        more = f" and {len(unasked) - 3} more" if len(unasked) > 3 else ""
-        notes.append(f"that play has no answer to {', '.join(unasked[:3])}{more}: judged is what it has")
+        notes.append(f"that play has no answer to {list_some(unasked, 3)}: judged is what it has")
     if told:
         notes.append(f"{count(told, 'answer')} of the judge, from before an interruption, aren't asked for again")
     return tuple(notes)
@@ -125,7 +124,6 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
     from contextlib import AsyncExitStack, closing
     from dataclasses import replace
 
-    from runner.cli._plays import PLAYS_KEPT
     from runner.cli.play import make_play_id
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
     from runner.execution.judging import prepare_checks
@@ -170,5 +168,5 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
     screen.close()
     if left_out := report.counts["not_started"] - before.counts["not_started"]:
         click.echo(f"{count(left_out, 'scenario')} left out: their questions are others today, or in no file")
-    forget_plays(folder.parent, keep=PLAYS_KEPT)
+    forget_plays(folder.parent)
     return report

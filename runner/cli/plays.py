@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from runner.cli._session import file_option
+from runner.cli._session import file_option, find_root
 from runner.errors import NothingFound, WriteFailed
 
 _LONGEST_SELECTION = 50
@@ -28,12 +28,11 @@ def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     50 are kept, and those that may have left something on a server; `report ID --report json=FILE` keeps one for good.
     What pytest plays is not listed, and takes no place among them.
     """
-    from runner.cli._plays import PLAYS_KEPT, find_plays
-    from runner.config.paths import find_project_file
+    from runner.cli._plays import find_plays
     from runner.escaping import pad, terminal_line, terminal_width
+    from runner.journal import PLAYS_KEPT
 
-    root = find_project_file(file, Path.cwd()).parent.resolve()
-    plays = [_describe(one) for one in islice(find_plays(root / ".runner" / "plays"), limit)]
+    plays = [_describe(one) for one in islice(find_plays(find_root(file) / ".runner" / "plays"), limit)]
     if as_json:
         click.echo(json.dumps(plays, indent=2, ensure_ascii=True))
         return

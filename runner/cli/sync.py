@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
 import click
 
-from runner.cli._planning import (
+from runner.cli._session import Session, open_session, target_options
+from runner.cli.plan import (
     make_plan,
     policy_options,
     print_gated,
@@ -18,7 +18,6 @@ from runner.cli._planning import (
     raise_if_unsettled,
     read_policy,
 )
-from runner.cli._session import Session, open_session, target_options
 from runner.errors import GateClosed, RemoteError, WriteFailed
 
 if TYPE_CHECKING:
@@ -35,16 +34,6 @@ LINE_EVERY_BYTES = 100_000_000
 
 Show = Callable[[Iterable[str]], None]
 """Prints lines, each made harmless."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Conditions:
-    """What has to hold before anything is written. `checksum` is that of the plan which somebody has seen."""
-
-    policy: Policy
-    allow_deletes: int | None
-    checksum: str | None
-    only_checks: bool
 
 
 @click.command(name="sync", short_help="Create or update the declared assistants.")
@@ -77,26 +66,28 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     session = open_session(file, target)
     policy = read_policy(session, on_drift=on_drift, prune=prune, only=only)
-    conditions = _Conditions(policy=policy, allow_deletes=allow_deletes, checksum=plan_checksum, only_checks=check)
     check_offline(session.configuration.project, None, session.target, only=policy.only)
-    asyncio.run(_sync(session, conditions))
+    asyncio.run(_sync(session, policy, allow_deletes, plan_checksum, only_checks=check))
 
 
-async def _sync(session: Session, conditions: _Conditions) -> None:
+async def _sync(
+    session: Session, policy: Policy, allow_deletes: int | None, checksum: str | None, *, only_checks: bool
+) -> None:
+    """`checksum` is that of the plan which somebody has seen."""
     from runner.cli._change_lines import describe_target
     from runner.sync.printing.text import render
 
     async with session.open_remote("sync") as (backend, journal):
-        if not conditions.only_checks:  # the plan says it, too
+        if not only_checks:  # the plan says it, too
             session.show([describe_target(session.target)])
-        plan, remote = await make_plan(session, backend, conditions.policy)
-        printed = print_gated(session, plan, conditions.allow_deletes)
-        if conditions.checksum not in (None, printed.checksum):
+        plan, remote = await make_plan(session, backend, policy)
+        printed = print_gated(session, plan, allow_deletes)
+        if checksum not in (None, printed.checksum):
             raise GateClosed(
-                f"the plan's checksum is {printed.checksum}, not {conditions.checksum} (--plan-checksum): the files or "
+                f"the plan's checksum is {printed.checksum}, not {checksum} (--plan-checksum): the files or "
                 f"the remote side have changed since; look at `runner plan{session.option}` again"
             )
-        if conditions.only_checks:
+        if only_checks:
             click.echo(session.redactor.clean(render(printed)))
             raise_if_unsettled(printed, session.option)
             return
