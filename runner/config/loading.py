@@ -20,12 +20,12 @@ from runner.config.expectations import Declared, Reference, checks_in
 from runner.config.file_schemas import assistants_schema, scenario_schema, single_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
 from runner.config.scenarios import ScenarioNames, Templates, choose_scenarios, read_scenarios
-from runner.did_you_mean import quote
+from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, Price, Project, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import ConfigError, Location, NothingFound, Problem
+from runner.errors import ConfigError, Location, NothingFound, Problem, UsageError
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import ListNode, MapNode, Node, parse_yaml
 from runner.yaml_text.reading import judge_document, read_document
@@ -54,6 +54,15 @@ class Configuration:
     baseline: str = ""
     baseline_at: Location | None = None
     notes: tuple[str, ...] = ()
+
+    def find_assistant(self, address: str, *, option: str = "") -> Assistant:
+        """The one that the file declares under an address. Raises UsageError with what was probably meant."""
+        found = self.project.find_assistant(address)
+        if found is not None:
+            return found
+        hint = suggest(address, [one.address for one in self.project.assistants], kind=f"{self.file.name} declares")
+        asked = f"{option}: " if option else ""
+        raise UsageError(f"{asked}unknown assistant {quote(address)}" + (f"; {hint}" if hint else ""))
 
 
 @ending_processes()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -268,6 +269,33 @@ class MadeOnce(Generic[Key, Value]):
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+class KeptOpen(Generic[Value]):
+    """What a context opens, until `close`: entered and left by one task, as those of asyncio want it."""
+
+    def __init__(self, context: AbstractAsyncContextManager[Value]) -> None:
+        self._opened: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        self._over = asyncio.Event()
+        self._holding = asyncio.ensure_future(self._hold(context))
+
+    async def get(self) -> Value:
+        """Raises what opening it raised, each time."""
+        return await asyncio.shield(self._opened)
+
+    async def close(self) -> None:
+        self._over.set()
+        await self._holding
+
+    async def _hold(self, context: AbstractAsyncContextManager[Value]) -> None:
+        try:
+            async with context as opened:
+                self._opened.set_result(opened)
+                await self._over.wait()
+        except BaseException as error:  # whoever waits is told; later, nobody waits
+            if self._opened.done():
+                raise
+            self._opened.set_exception(error)
 
 
 class Cleaner:

@@ -351,7 +351,7 @@ async def clean_journals(
     for path in find_journals(folder, PLAY_JOURNALS):
         if not _is_on(path, target):
             continue
-        with Journal.reopen(path, is_locked=True) as journal:
+        with Journal(path, is_locked=True) as journal:
             play = path.parent.name
             leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
             leftovers += [f"play {play}: {line}" for line in await _find_containers(backend, journal)]

@@ -308,7 +308,7 @@ class Simulation:
         done = {key for key in resumed.finished if _is_done(resumed.result_of(self._unit(key)))} if resumed else set()
         spent = resumed.spent if resumed else None
         kept = KeptPlay(self._folder, (unit.key for unit in self._units), spent=spent)
-        with closing(kept), Journal.reopen(self._folder / "journal.jsonl") as journal:
+        with closing(kept), Journal(self._folder / "journal.jsonl") as journal:
             self._files += [kept._file, journal._file]
             kept.begin(
                 {
