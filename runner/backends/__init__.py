@@ -33,6 +33,7 @@ from runner.domain.conversation import (
 )
 from runner.domain.files import Chunking, FileUse
 from runner.domain.hosts import host_of
+from runner.errors import RemoteMissing
 
 OPENAI_URL = "https://api.openai.com/v1"
 WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
@@ -266,14 +267,17 @@ class Backend(Protocol):
     async def delete_thread(self, thread_id: ThreadId) -> None:
         """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
 
-    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:  # noqa: ARG002 - a default
         """The threads with these tags; None where an API doesn't list them."""
+        return None
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
+    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - a default
         """The containers that a response's code ran in, as its server has it stored."""
+        return ()
 
     async def delete_container(self, container_id: str) -> None:
         """Delete what the server made for code by itself, and the journal has; threads take their own along."""
+        raise RemoteMissing(f"there is no container {container_id}: this API has none that can be deleted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant, RemoteThread
+from runner.backends import Endpoint, Files, Question, RemoteThread
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
+from runner.backends._stored import StoringBackend
 from runner.backends._waiting import Clock, Rhythm, Sleep
 from runner.backends.agents import CAPABILITIES
 from runner.backends.agents.turn import CANCELLING_S, Session, Turn, send_cancel
@@ -29,10 +30,10 @@ from runner.backends.agents.wire import (
     user_message,
 )
 from runner.domain.capabilities import Capabilities
-from runner.domain.conversation import AssistantId, FileId, ProducedFile, Run, ThreadId
+from runner.domain.conversation import FileId, ProducedFile, Run, ThreadId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.plan import Kind
-from runner.errors import RemoteError, RemoteMissing, UsageError
+from runner.errors import RemoteError, UsageError
 from runner.journal import Journal
 
 _AGENTS_V1 = {"OpenAI-Beta": "agents=v1"}
@@ -97,45 +98,14 @@ class Workspace:
         return path
 
 
-class AgentsBackend:
-    """Implements `Backend`."""
-
+class AgentsBackend(StoringBackend):
     def __init__(self, api: Api, capabilities: Capabilities) -> None:
+        super().__init__(api, "agent", agent_body, read_agent)
         self._remote_files = AgentFiles(api)
         self.files: Files = self._remote_files
         self.capabilities = capabilities
-        self._api = api
         self._rhythm = Rhythm(api.pace.fastest_look_s)
         self._sessions: dict[ThreadId, tuple[Session, Workspace]] = {}
-
-    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
-        request = Request(doing="listing the agents", path="/agents", query={"order": "asc"})
-        return await self._api.list_all(request, read_agent)
-
-    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        address = deployment.assistant.address
-        body = agent_body(deployment.assistant, metadata, resets=False)
-        request = Request(doing=f"creating the agent '{address}'", path="/agents", body=body)
-        creation = Creation(kind=Kind.ASSISTANT, label=address, tags=metadata)
-        return (await self._api.create(request, creation, read_agent)).value
-
-    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        address = deployment.assistant.address
-        request = Request(
-            doing=f"updating the agent '{address}'",
-            path=join_path("agents", deployment.stored_id),
-            body=agent_body(deployment.assistant, metadata, resets=True),
-        )
-        return (await self._api.post(request, read_agent)).value
-
-    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
-        path = join_path("agents", assistant_id)
-        request = Request(doing=f"tagging the agent {assistant_id}", path=path, body={"metadata": dict(metadata)})
-        return (await self._api.post(request, read_agent)).value
-
-    async def delete_assistant(self, assistant_id: AssistantId) -> None:
-        path = join_path("agents", assistant_id)
-        await self._api.delete(f"deleting the agent {assistant_id}", path, Kind.ASSISTANT, assistant_id)
 
     async def ask(self, question: Question) -> Run:
         turn = Turn(self._api, question, self._rhythm)
@@ -171,12 +141,6 @@ class AgentsBackend:
         listed = await self._api.list_all(request, read_thread)
         # A server that doesn't know how to choose lists other people's, too.
         return tuple(one for one in listed if tags.items() <= one.metadata.items())
-
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
-        return ()
-
-    async def delete_container(self, container_id: str) -> None:
-        raise RemoteMissing(f"there is no container {container_id}: this API's go with their sessions")
 
     async def _start(self, question: Question) -> Session:
         """A session with the question in it; its environment is hosted where a document has to lie somewhere."""

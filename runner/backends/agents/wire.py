@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from runner.backends import FUNCTION_LABEL, RemoteAssistant, RemoteThread, function_options, hosted_tool, schema_format
+from runner.backends import (
+    FUNCTION_LABEL,
+    Deployment,
+    RemoteAssistant,
+    RemoteThread,
+    function_options,
+    hosted_tool,
+    schema_format,
+)
 from runner.backends._json_fields import (
     DECLINED_TAG,
     Json,
@@ -109,8 +117,9 @@ class Artifact:
     name: str
 
 
-def agent_body(assistant: Assistant, metadata: Mapping[str, str], *, resets: bool) -> dict[str, object]:
+def agent_body(deployment: Deployment, metadata: Mapping[str, str], resets: bool) -> dict[str, object]:
     """What is sent to create or, with `resets`, to update: then what the file doesn't say goes back to its default."""
+    assistant = deployment.assistant
     named = {"name": assistant.name, "metadata": {**assistant.metadata, **metadata}}
     return {**named, **definition_body(assistant, resets=resets)}
 

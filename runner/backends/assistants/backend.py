@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
+from runner.backends import Endpoint, Files, Question
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, open_api
+from runner.backends._stored import StoringBackend
 from runner.backends._waiting import Clock, Deadline, Rhythm, Sleep, Wait
 from runner.backends.assistants import CAPABILITIES
 from runner.backends.assistants.wire import (
@@ -36,7 +37,6 @@ from runner.backends.assistants.wire import (
 from runner.did_you_mean import seconds
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
-    AssistantId,
     FileId,
     FunctionAnswer,
     FunctionCall,
@@ -47,7 +47,7 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.plan import Kind
-from runner.errors import ModelMissing, RemoteError, RemoteMissing, UnclearOutcome
+from runner.errors import ModelMissing, RemoteError, UnclearOutcome
 from runner.journal import Journal
 
 _ASSISTANTS_V2 = {"OpenAI-Beta": "assistants=v2"}
@@ -59,49 +59,16 @@ LOOP_CODE = "function_loop"
 _PURPOSE = "assistants_output"
 
 
-class AssistantsBackend:
-    """Implements `Backend`."""
-
+class AssistantsBackend(StoringBackend):
     def __init__(self, api: Api, capabilities: Capabilities) -> None:
+        super().__init__(api, "assistant", assistant_body, read_assistant)
         # Where stores are missing, only assistants that search feel it: listing none is the truth.
         self.files: Files = RemoteFiles(api, Stores.PERHAPS)
         self.capabilities = capabilities
-        self._api = api
         self._pace = api.pace
         self._follower = Follower(api)
         self._thread_stores: dict[ThreadId, StoreId | None] = {}
         self._takes_all_at_once = True
-
-    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
-        request = Request(doing="listing the assistants", path="/assistants", query={"order": "asc"})
-        return await self._api.list_all(request, read_assistant)
-
-    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        address = deployment.assistant.address
-        request = Request(
-            doing=f"creating the assistant '{address}'",
-            path="/assistants",
-            body=assistant_body(deployment, metadata, resets=False),
-        )
-        creation = Creation(kind=Kind.ASSISTANT, label=address, tags=metadata)
-        return (await self._api.create(request, creation, read_assistant)).value
-
-    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        request = Request(
-            doing=f"updating the assistant '{deployment.assistant.address}'",
-            path=join_path("assistants", deployment.stored_id),
-            body=assistant_body(deployment, metadata, resets=True),
-        )
-        return (await self._api.post(request, read_assistant)).value
-
-    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
-        path = join_path("assistants", assistant_id)
-        request = Request(doing=f"tagging the assistant {assistant_id}", path=path, body={"metadata": dict(metadata)})
-        return (await self._api.post(request, read_assistant)).value
-
-    async def delete_assistant(self, assistant_id: AssistantId) -> None:
-        path = join_path("assistants", assistant_id)
-        await self._api.delete(f"deleting the assistant {assistant_id}", path, Kind.ASSISTANT, assistant_id)
 
     async def ask(self, question: Question) -> Run:
         started = self._pace.clock()
@@ -116,15 +83,6 @@ class AssistantsBackend:
         path = join_path("threads", thread_id)
         await self._api.delete(f"deleting the thread {thread_id}", path, Kind.THREAD, thread_id)
         self._thread_stores.pop(thread_id, None)
-
-    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
-        return None
-
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
-        return ()
-
-    async def delete_container(self, container_id: str) -> None:
-        raise RemoteMissing(f"there is no container {container_id}: this API has none")
 
     async def _start(self, question: Question) -> Reply[WireRun]:
         """Put the question and start a run on it: one request, or two where the thread gets its store only now."""

@@ -125,7 +125,7 @@ class WireStep:
     message_id: str | None
 
 
-def assistant_body(deployment: Deployment, metadata: Mapping[str, str], *, resets: bool) -> dict[str, object]:
+def assistant_body(deployment: Deployment, metadata: Mapping[str, str], resets: bool) -> dict[str, object]:
     """What is sent to create or, with `resets`, to update: then what the file doesn't say goes back to its default."""
     assistant = deployment.assistant
     resources: dict[str, dict[str, list[str]]] = {}

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from itertools import count
 from typing import TYPE_CHECKING, NoReturn
 
-from runner.backends import BatchState, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
+from runner.backends import Backend, BatchState, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
@@ -37,9 +37,7 @@ _ENDS_WITH_ITS_RESPONSE = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SE
 """Tools of which nothing remains on the server, nor asks for more."""
 
 
-class ResponsesBackend:
-    """Implements `Backend`."""
-
+class ResponsesBackend(Backend):
     def __init__(self, api: Api, endpoint: Endpoint, capabilities: Capabilities) -> None:
         self._replays = endpoint.history is History.REPLAY
         self._remote_files = RemoteFiles(api, Stores.NEVER if self._replays else Stores.ALWAYS)
@@ -54,7 +52,7 @@ class ResponsesBackend:
     async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
         return ()
 
-    async def create_assistant(self, *_: object) -> NoReturn:
+    async def create_assistant(self, *_: object, **__: object) -> NoReturn:
         raise RemoteError("this API stores no assistants: a definition travels with each request")
 
     update_assistant = tag_assistant = delete_assistant = create_assistant
@@ -150,9 +148,6 @@ class ResponsesBackend:
             # Made by the server for this thread alone. What stays is in the journal, and is tried once more.
             with suppress(RemoteError):
                 await self.delete_container(container_id)
-
-    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
-        return None
 
     async def find_containers(self, response_id: str) -> tuple[str, ...]:
         request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
