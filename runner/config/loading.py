@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.backends import Capabilities
 from runner.checks._packages import ending_processes
 from runner.config.cases import KEY as CASES
 from runner.config.declared_assistants import read_assistants
@@ -20,7 +21,6 @@ from runner.config.paths import ScenarioFile, find_project_file, find_scenario_f
 from runner.config.scenarios import Reference, ScenarioNames, Templates, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
 from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, Price, Project, Server, Target
-from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, Location, NothingFound, Problem

@@ -20,6 +20,7 @@ import yaml
 
 from runner.backends import (
     Backend,
+    Capabilities,
     Files,
     Question,
     RemoteAssistant,
@@ -27,7 +28,6 @@ from runner.backends import (
 )
 from runner.did_you_mean import count, quote
 from runner.domain.assistant import Assistant, describe_definition
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     FileId,
     FunctionAnswer,

@@ -12,6 +12,7 @@ from runner.backends import Backend, RemoteAssistant, RemoteStore, StoredFile
 from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import StoreId
 from runner.domain.plan import Kind
+from runner.errors import RemoteError
 from runner.sync import tags
 
 Item = TypeVar("Item")
@@ -32,6 +33,14 @@ async def run_bounded(jobs: Iterable[Callable[[], Awaitable[Item]]], *, at_once:
     except BaseExceptionGroup as failures:
         raise _first(failures) from None
     return [task.result() for task in tasks]
+
+
+async def outcome_of(job: Awaitable[Item]) -> Item | RemoteError:
+    """What it comes to: one that fails doesn't stop the others."""
+    try:
+        return await job
+    except RemoteError as error:
+        return error
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -20,7 +20,7 @@ from runner.domain.files import Chunking, FileUse
 from runner.errors import RemoteError, UnclearOutcome
 from runner.sync import tags
 from runner.sync.desired import Desired, HashedFile
-from runner.sync.remote import MadeOnce, run_bounded
+from runner.sync.remote import MadeOnce, outcome_of, run_bounded
 
 UPLOADS_AT_ONCE = 4
 LARGE_BYTES = 1_000_000
@@ -199,7 +199,8 @@ class StoreFiller:
     async def _bring_in(self, store_id: StoreId, missing: Sequence[HashedFile]) -> _Arrivals:
         """Upload, attach, and wait until each file can be searched or has failed."""
         arrivals = _Arrivals()
-        outcomes = await run_bounded([partial(self._upload, one) for one in missing], at_once=len(missing) or 1)
+        jobs = [lambda one=one: outcome_of(self._uploads.upload(one)) for one in missing]
+        outcomes = await run_bounded(jobs, at_once=len(missing) or 1)
         for wanted, outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, RemoteError):
                 arrivals.reasons.append(str(outcome))
@@ -208,12 +209,6 @@ class StoreFiller:
         if arrivals.landed:
             await self._attach(store_id, arrivals)
         return arrivals
-
-    async def _upload(self, wanted: HashedFile) -> FileId | RemoteError:
-        try:
-            return await self._uploads.upload(wanted)
-        except RemoteError as error:
-            return error
 
     async def _attach(self, store_id: StoreId, arrivals: _Arrivals) -> None:
         hashes = {file_id: file.sha256 for file_id, file in arrivals.landed.items()}
@@ -233,15 +228,8 @@ class StoreFiller:
                 arrivals.reasons.append(str(error))
 
     async def _take_out(self, store_id: StoreId, file_ids: Iterable[FileId]) -> list[RemoteError]:
-        jobs = [partial(self._detach, store_id, one) for one in file_ids]
+        jobs = [lambda one=one: outcome_of(self._files.detach_file(store_id, one)) for one in file_ids]
         return [error for error in await run_bounded(jobs, at_once=DETACHES_AT_ONCE) if error]
-
-    async def _detach(self, store_id: StoreId, file_id: FileId) -> RemoteError | None:
-        try:
-            await self._files.detach_file(store_id, file_id)
-        except RemoteError as error:
-            return error
-        return None
 
 
 def holds(stored: StoredFile, wanted: HashedFile) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from runner.backends import Endpoint, Files, Question, RemoteThread
+from runner.backends import Capabilities, Endpoint, Files, Question, RemoteThread
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
 from runner.backends._stored import StoringBackend
@@ -29,7 +29,6 @@ from runner.backends.agents.wire import (
     read_thread,
     user_message,
 )
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import FileId, ProducedFile, Run, ThreadId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.plan import Kind

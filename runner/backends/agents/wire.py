@@ -33,6 +33,7 @@ from runner.backends._json_fields import (
     texts,
     without_tags,
 )
+from runner.backends.responses.wire import read_web_search
 from runner.domain.assistant import Assistant, Function, SchemaFormat, Tool, ToolName, WebSearch
 from runner.domain.conversation import (
     AssistantId,
@@ -317,30 +318,12 @@ def _read_command(body: Json) -> Step:
     )
 
 
-def _read_web_search(body: Json) -> Step:
-    action = part(body, "action")
-    asked = optional_text(action, "query") or "\n".join(texts(action, "queries"))
-    return Step(tool=_WEB_SEARCH, completed=is_completed(body), input=asked or optional_text(action, "url") or "")
-
-
-def _read_mcp(body: Json) -> Step:
-    error = _as_text(body.get("error"))
-    return Step(
-        tool=ToolName.MCP.value,
-        label=f"{text(body, 'server_label')}.{text(body, 'name')}",
-        completed=is_completed(body) and not error,
-        input=_as_text(body.get("arguments")),
-        output=f"the call failed: {error}" if error else _as_text(body.get("output")),
-    )
-
-
 _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
     {
         "message": _read_message,
         "function_call": _read_call,
         "function_call_output": _read_output,
         "command_execution": _read_command,
-        "web_search_call": _read_web_search,
-        "mcp_call": _read_mcp,
+        "web_search_call": read_web_search,
     }
 )

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from runner.backends import Endpoint, Files, Question
+from runner.backends import Capabilities, Endpoint, Files, Question
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, open_api
@@ -35,7 +35,6 @@ from runner.backends.assistants.wire import (
     thread_resources,
 )
 from runner.did_you_mean import seconds
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     FileId,
     FunctionAnswer,

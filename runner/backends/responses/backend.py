@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from itertools import count
 from typing import TYPE_CHECKING, NoReturn
 
-from runner.backends import Backend, BatchState, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
+from runner.backends import Backend, BatchState, Capabilities, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
@@ -19,10 +19,9 @@ from runner.backends._waiting import Clock, Sleep
 from runner.backends.responses import CAPABILITIES, REPLAY_CAPABILITIES
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
 from runner.backends.responses.model_judge import Judge
-from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
+from runner.backends.responses.turn import Define, Thread, Turn, cancel_response, request_body
 from runner.backends.responses.wire import Produced, Round, WireResponse, build_run, produced_in, read_response
 from runner.domain.assistant import History, JudgeChoice, Price, ToolName
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
@@ -44,8 +43,8 @@ class ResponsesBackend(Backend):
         self.files: Files = self._remote_files
         self.capabilities = capabilities
         self._api = api
-        self._in_background = endpoint.background and not self._replays
-        self._window = endpoint.window
+        in_background = endpoint.background and not self._replays
+        self._background = (endpoint.window or "") if in_background else None
         self._threads: dict[ThreadId, Thread] = {}
         self._numbers = count(1)
 
@@ -69,11 +68,9 @@ class ResponsesBackend(Backend):
         else:
             thread = await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
-        names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
-        order = Order(question=question, define=define, names=names)
-        turn = Turn(self._api, order, thread, in_background=self._in_background, window=self._window)
+        turn = Turn(self._api, question, define, thread, background=self._background)
         try:
-            rounds = await turn.play()
+            rounds = await turn.play(self._remote_files.name_of)
         finally:
             if thread.id is not None:
                 self._threads[thread.id] = thread
@@ -100,7 +97,9 @@ class ResponsesBackend(Backend):
     async def start_batch(self, label: str, questions: Mapping[str, Question]) -> str:
         def make_body(question: Question) -> Awaitable[Body]:
             thread = Thread(is_stored=not self._leaves_nothing(question))
-            return request_body(question, _define_with(question), thread, [question_item(question, {})])
+            return request_body(
+                question, _define_with(question), thread, [question_item(question, self._remote_files.name_of)]
+            )
 
         bodies = {key: await make_body(question) for key, question in questions.items()}
         return await self._batches.start(label, bodies, next(iter(questions.values())).tags)
@@ -174,7 +173,7 @@ class ResponsesBackend(Backend):
         is_whole = question.may_be_forgotten and question.is_last and question.thread_id is None
         assistant = question.deployment.assistant
         goes_on = bool(assistant.functions) or not assistant.tool_names <= _ENDS_WITH_ITS_RESPONSE
-        return is_whole and not goes_on and not self._in_background and not self._replays
+        return is_whole and not goes_on and self._background is None and not self._replays
 
     async def _thread_of(self, question: Question) -> Thread:
         if question.thread_id is not None:

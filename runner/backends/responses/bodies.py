@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.backends import Question
@@ -63,10 +63,10 @@ def settings_body(assistant: Assistant, material: Material, *, tags: Mapping[str
     )
 
 
-def question_item(question: Question, names: Mapping[FileId, str]) -> Body:
-    """The question as an input item. `names` of the files tell images from documents."""
+def question_item(question: Question, name_of: Callable[[FileId], str]) -> Body:
+    """The question as an input item. The names of the files tell images from documents."""
     given = [file_id for file_id, use in question.attachments if use is FileUse.INPUT]
-    images = [file_id for file_id in given if file_type(names.get(file_id, "")) in IMAGE_TYPES]
+    images = [file_id for file_id in given if file_type(name_of(file_id)) in IMAGE_TYPES]
     files = [{"type": "input_image" if one in images else "input_file", "file_id": one} for one in given]
     if not files:
         return {"role": "user", "content": question.text}
