@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic
 
 from runner.domain.assistant import Address, Namespace
@@ -61,7 +62,7 @@ async def create_once(
     """One object for each address, or why there is none."""
     if not addresses:
         return {}
-    jobs = [lambda address=address: outcome_of(maker.create(address)) for address in addresses]
+    jobs = [partial(outcome_of, partial(maker.create, address)) for address in addresses]
     attempts = dict(zip(addresses, await run_bounded(jobs, at_once=CREATES_AT_ONCE), strict=True))
     if all(isinstance(one, RemoteError) and not isinstance(one, UnclearOutcome) for one in attempts.values()):
         return {address: one for address, one in attempts.items() if isinstance(one, RemoteError)}

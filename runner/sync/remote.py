@@ -35,10 +35,10 @@ async def run_bounded(jobs: Iterable[Callable[[], Awaitable[Item]]], *, at_once:
     return [task.result() for task in tasks]
 
 
-async def outcome_of(job: Awaitable[Item]) -> Item | RemoteError:
+async def outcome_of(job: Callable[[], Awaitable[Item]]) -> Item | RemoteError:
     """What it comes to: one that fails doesn't stop the others."""
     try:
-        return await job
+        return await job()
     except RemoteError as error:
         return error
 

@@ -199,7 +199,7 @@ class StoreFiller:
     async def _bring_in(self, store_id: StoreId, missing: Sequence[HashedFile]) -> _Arrivals:
         """Upload, attach, and wait until each file can be searched or has failed."""
         arrivals = _Arrivals()
-        jobs = [lambda one=one: outcome_of(self._uploads.upload(one)) for one in missing]
+        jobs = [partial(outcome_of, partial(self._uploads.upload, one)) for one in missing]
         outcomes = await run_bounded(jobs, at_once=len(missing) or 1)
         for wanted, outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, RemoteError):
@@ -228,7 +228,7 @@ class StoreFiller:
                 arrivals.reasons.append(str(error))
 
     async def _take_out(self, store_id: StoreId, file_ids: Iterable[FileId]) -> list[RemoteError]:
-        jobs = [lambda one=one: outcome_of(self._files.detach_file(store_id, one)) for one in file_ids]
+        jobs = [partial(outcome_of, partial(self._files.detach_file, store_id, one)) for one in file_ids]
         return [error for error in await run_bounded(jobs, at_once=DETACHES_AT_ONCE) if error]
 
 

@@ -7,15 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from runner.backends import (
-    FUNCTION_LABEL,
-    Deployment,
-    RemoteAssistant,
-    RemoteThread,
-    function_options,
-    hosted_tool,
-    schema_format,
-)
+from runner.backends import Deployment, RemoteAssistant, RemoteThread, hosted_tool
 from runner.backends._json_fields import (
     DECLINED_TAG,
     Json,
@@ -27,6 +19,8 @@ from runner.backends._json_fields import (
     part,
     parts,
     read_by_type,
+    read_format,
+    read_function,
     read_usage,
     text,
     text_map,
@@ -189,6 +183,8 @@ def result_event(turn_id: str, call: FunctionCall, answer: FunctionAnswer) -> di
 def read_agent(body: Json) -> RemoteAssistant:
     metadata = text_map(body, "metadata")
     name = optional_text(body, "name") or ""
+    wanted = part(part(body, "text"), "format")
+    schema = {"name": UNNAMED_FORMAT, "schema": part(wanted, "schema")}
     return RemoteAssistant(
         id=AssistantId(identifier(body)),
         created_at=moment(body),
@@ -202,7 +198,8 @@ def read_agent(body: Json) -> RemoteAssistant:
             "temperature": 1.0,
             "top_p": 1.0,
             "reasoning_effort": optional_text(part(body, "reasoning"), "effort"),
-            "response_format": _read_format(part(part(body, "text"), "format")),
+            # Plain text is what an agent answers with anyway.
+            "response_format": read_format(optional_text(wanted, "type"), schema, default="text"),
             "metadata": without_tags(metadata),
         },
         metadata=metadata,
@@ -213,10 +210,7 @@ def _read_tool(body: Json) -> tuple[str, dict[str, object]]:
     kind = text(body, "type")
     if kind == _WEB_SEARCH:
         return hosted_tool(Tool(name=ToolName.WEB_SEARCH, web_search=_read_search_options(body)))
-    if kind != _FUNCTION:
-        return kind, {}
-    options = function_options(optional_text(body, "description") or "", part(body, "parameters"), strict=False)
-    return FUNCTION_LABEL + text(body, "name"), options
+    return read_function(body, keeps_strict=False) if kind == _FUNCTION else (kind, {})
 
 
 def _read_search_options(body: Json) -> WebSearch:
@@ -228,14 +222,6 @@ def _read_search_options(body: Json) -> WebSearch:
         user_location=location or None,
         is_live=None if mode is None else mode == "live",
     )
-
-
-def _read_format(body: Json) -> object:
-    """A format as in `managed_fields`: plain text is what an agent answers with anyway."""
-    kind = optional_text(body, "type") or "text"
-    if kind != _JSON_SCHEMA:
-        return None if kind == "text" else kind
-    return schema_format(SchemaFormat(name=UNNAMED_FORMAT, schema=part(body, "schema")))
 
 
 def read_session(body: Json) -> WireSession:

@@ -58,6 +58,15 @@ LOOP_CODE = "function_loop"
 _PURPOSE = "assistants_output"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A run at its end, whether it came there by itself or was stopped; `answers` to its calls, by their ids."""
+
+    run: WireRun
+    answers: Mapping[str, FunctionAnswer] = field(default_factory=dict)
+    is_readable: bool = True
+
+
 class AssistantsBackend(StoringBackend):
     def __init__(self, api: Api, capabilities: Capabilities) -> None:
         super().__init__(api, "assistant", assistant_body, read_assistant)
@@ -65,13 +74,13 @@ class AssistantsBackend(StoringBackend):
         self.files: Files = RemoteFiles(api, Stores.PERHAPS)
         self.capabilities = capabilities
         self._pace = api.pace
-        self._follower = Follower(api)
+        self._rhythm = Rhythm(api.pace.fastest_look_s)
         self._thread_stores: dict[ThreadId, StoreId | None] = {}
         self._takes_all_at_once = True
 
     async def ask(self, question: Question) -> Run:
         started = self._pace.clock()
-        followed = await self._follower.follow(await self._start(question), question)
+        followed = await self._follow(await self._start(question), question)
         run = followed.run
         messages, steps = await self._read_results(run) if followed.is_readable else ((), ())
         duration_s = self._pace.clock() - started
@@ -171,30 +180,7 @@ class AssistantsBackend(StoringBackend):
         )
         return await asyncio.gather(self._api.list_all(messages, read_message), self._api.list_all(steps, read_step))
 
-
-def _lacks_path(error: RemoteError) -> bool:
-    """Whether a server has no `/threads/runs`, or takes `runs` for a thread's id; a missing assistant is named."""
-    return error.status in (404, 405) and not isinstance(error, ModelMissing) and "assistant" not in str(error).lower()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
-    """A run at its end, whether it came there by itself or was stopped; `answers` to its calls, by their ids."""
-
-    run: WireRun
-    answers: Mapping[str, FunctionAnswer] = field(default_factory=dict)
-    is_readable: bool = True
-
-
-class Follower:
-    """Follows the runs of one API; it learns when to look."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._pace = api.pace
-        self._rhythm = Rhythm(api.pace.fastest_look_s)
-
-    async def follow(self, reply: Reply[WireRun], question: Question) -> Followed:
+    async def _follow(self, reply: Reply[WireRun], question: Question) -> Followed:
         """The run when it is over; it is stopped if it takes longer than the question allows, or calls without end.
 
         What a run that was stopped for its time has done is not looked at.
@@ -225,7 +211,7 @@ class Follower:
             reply = await self._submit(run, answers)
         raise AssertionError("the last round returns")
 
-    async def cancel(self, run: WireRun) -> str:
+    async def _cancel(self, run: WireRun) -> str:
         """Cancel a run and wait until it has stopped; what went wrong is returned: nobody can do anything about it."""
         path = join_path("threads", run.thread_id, "runs", run.id, "cancel")
         request = Request(doing=f"cancelling the run {run.id}", path=path, budget_s=CANCELLING_S)
@@ -278,7 +264,7 @@ class Follower:
             return reply
 
     async def _give_up(self, run: WireRun, waited: str, code: str | None) -> WireRun:
-        trouble = await self.cancel(run)
+        trouble = await self._cancel(run)
         ending = f"and could not be cancelled: {trouble}" if trouble else "and was cancelled"
         error = f"the run was still '{run.status}' after {waited}, {ending}"
         return replace(run, status=RunStatus.CANCELLED.value, error=error, error_code=code)
@@ -287,9 +273,14 @@ class Follower:
         self, run: WireRun, answers: Mapping[str, FunctionAnswer], error: str, code: str | None = None
     ) -> Followed:
         """The run failed for a reason of ours."""
-        await self.cancel(run)
+        await self._cancel(run)
         failed = replace(run, status=RunStatus.FAILED.value, error=error, error_code=code)
         return Followed(run=failed, answers=answers)
+
+
+def _lacks_path(error: RemoteError) -> bool:
+    """Whether a server has no `/threads/runs`, or takes `runs` for a thread's id; a missing assistant is named."""
+    return error.status in (404, 405) and not isinstance(error, ModelMissing) and "assistant" not in str(error).lower()
 
 
 async def _answer(question: Question, calls: Sequence[FunctionCall]) -> dict[str, FunctionAnswer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -95,13 +95,11 @@ class ResponsesBackend(Backend):
         return Batches(self._api)
 
     async def start_batch(self, label: str, questions: Mapping[str, Question]) -> str:
-        def make_body(question: Question) -> Awaitable[Body]:
+        bodies: dict[str, Body] = {}
+        for key, question in questions.items():
             thread = Thread(is_stored=not self._leaves_nothing(question))
-            return request_body(
-                question, _define_with(question), thread, [question_item(question, self._remote_files.name_of)]
-            )
-
-        bodies = {key: await make_body(question) for key, question in questions.items()}
+            items = [question_item(question, self._remote_files.name_of)]
+            bodies[key] = await request_body(question, _define_with(question), thread, items)
         return await self._batches.start(label, bodies, next(iter(questions.values())).tags)
 
     async def look_at_batch(self, batch_id: str) -> BatchState:
