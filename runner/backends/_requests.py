@@ -7,7 +7,7 @@ import secrets
 import time
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import SEEK_END
@@ -31,6 +31,7 @@ from runner.redaction import Redactor
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 Told = TypeVar("Told")
+Opened = TypeVar("Opened")
 
 REQUEST_BUDGET_S = 60.0
 LIST_BUDGET_S = 300.0
@@ -478,6 +479,23 @@ async def _read(response: httpx2.Response) -> AsyncIterator[bytes]:
             yield chunk
     except httpx2.HTTPError as error:
         raise openai.APIConnectionError(request=response.request) from error
+
+
+def opening(
+    headers: Mapping[str, str], make: Callable[[Api, Endpoint], Opened]
+) -> Callable[..., AbstractAsyncContextManager[Opened]]:
+    """The `open_backend` of what has one connection. It raises UsageError for a key or URL that can't be used, before
+    anything is sent.
+    """
+
+    @asynccontextmanager
+    async def open_backend(
+        endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+    ) -> AsyncIterator[Opened]:
+        async with open_api(endpoint, journal, headers=headers, clock=clock, sleep=sleep) as api:
+            yield make(api, endpoint)
+
+    return open_backend
 
 
 @asynccontextmanager

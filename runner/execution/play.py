@@ -140,6 +140,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
     answers: dict[Variant, Answers] = {lane.variant: {} for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
+    window_s = WINDOWS_S.get(options.tier or "")
     players = {
         lane.variant: (lane.elsewhere or Player)(
             around,
@@ -148,11 +149,14 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
                 backend=lane.backend,
                 stage=stages[lane.variant],
                 cleaner=cleaners[id(lane.backend)],
-                limiter=_limiter(options, around),
+                limiter=Limiter(
+                    jobs=options.jobs, clock=around.clock, sleep=around.sleep, per_minute=options.requests_per_minute
+                ),
                 budget=budget,
                 keeps=options.keeps,
-                turn_deadline_s=_turn_deadline_s(options),
-                buys_time=options.tier in WINDOWS_S,
+                # A run that may take hours gets a little more: only the server's own end of it says why.
+                turn_deadline_s=TURN_DEADLINE_S if window_s is None else window_s + AFTER_WINDOW_S,
+                buys_time=window_s is not None,
                 answers=answers[lane.variant],
             ),
         )
@@ -207,17 +211,6 @@ async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: Play
     )
     stage.option = lane.project.option_of(lane.variant.target)
     return stage
-
-
-def _turn_deadline_s(options: PlayOptions) -> float:
-    """A run that may take hours gets them, and a little more: only the server's own end of it says why."""
-    if options.tier is None or options.tier not in WINDOWS_S:
-        return TURN_DEADLINE_S
-    return WINDOWS_S[options.tier] + AFTER_WINDOW_S
-
-
-def _limiter(options: PlayOptions, around: Surroundings) -> Limiter:
-    return Limiter(jobs=options.jobs, clock=around.clock, sleep=around.sleep, per_minute=options.requests_per_minute)
 
 
 @asynccontextmanager

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from runner.backends import Capabilities, Endpoint, Files, Question, RemoteThread
+from runner.backends import Files, Question, RemoteThread
 from runner.backends._files import RemoteFiles, Stores, download
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, opening
 from runner.backends._stored import StoringBackend
-from runner.backends._waiting import Clock, Rhythm, Sleep
+from runner.backends._waiting import Rhythm
 from runner.backends.agents import CAPABILITIES
 from runner.backends.agents.turn import CANCELLING_S, Session, Turn, send_cancel
 from runner.backends.agents.wire import (
@@ -33,9 +32,7 @@ from runner.domain.conversation import FileId, ProducedFile, Run, ThreadId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, UsageError
-from runner.journal import Journal
 
-_AGENTS_V1 = {"OpenAI-Beta": "agents=v1"}
 _BUSY = 409
 _MEDIA = {"jpg": "jpeg"}
 
@@ -98,11 +95,12 @@ class Workspace:
 
 
 class AgentsBackend(StoringBackend):
-    def __init__(self, api: Api, capabilities: Capabilities) -> None:
+    capabilities = CAPABILITIES
+
+    def __init__(self, api: Api) -> None:
         super().__init__(api, "agent", agent_body, read_agent)
         self._remote_files = AgentFiles(api)
         self.files: Files = self._remote_files
-        self.capabilities = capabilities
         self._rhythm = Rhythm(api.pace.fastest_look_s)
         self._sessions: dict[ThreadId, tuple[Session, Workspace]] = {}
 
@@ -216,10 +214,4 @@ def _file_body(file_id: FileId, path: str) -> dict[str, object]:
     return {"type": "file_id", "file_id": file_id, "path": path}
 
 
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[AgentsBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    async with open_api(endpoint, journal, headers=_AGENTS_V1, clock=clock, sleep=sleep) as api:
-        yield AgentsBackend(api, CAPABILITIES)
+open_backend = opening({"OpenAI-Beta": "agents=v1"}, lambda api, _: AgentsBackend(api))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from runner.backends import Capabilities, Endpoint, Files, Question
+from runner.backends import Files, Question
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import Json, identifier, optional_text, text
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, open_api
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, opening
 from runner.backends._stored import StoringBackend
-from runner.backends._waiting import Clock, Deadline, Rhythm, Sleep, Wait
+from runner.backends._waiting import Deadline, Rhythm, Wait
 from runner.backends.assistants import CAPABILITIES
 from runner.backends.assistants.wire import (
     ENDED,
@@ -47,9 +45,7 @@ from runner.domain.conversation import (
 )
 from runner.domain.plan import Kind
 from runner.errors import ModelMissing, RemoteError, UnclearOutcome
-from runner.journal import Journal
 
-_ASSISTANTS_V2 = {"OpenAI-Beta": "assistants=v2"}
 STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 MAX_ROUNDS = 16
 """Of function calls in one run: what still calls functions then would never end."""
@@ -68,11 +64,12 @@ class Followed:
 
 
 class AssistantsBackend(StoringBackend):
-    def __init__(self, api: Api, capabilities: Capabilities) -> None:
+    capabilities = CAPABILITIES
+
+    def __init__(self, api: Api) -> None:
         super().__init__(api, "assistant", assistant_body, read_assistant)
         # Where stores are missing, only assistants that search feel it: listing none is the truth.
         self.files: Files = RemoteFiles(api, Stores.PERHAPS)
-        self.capabilities = capabilities
         self._pace = api.pace
         self._rhythm = Rhythm(api.pace.fastest_look_s)
         self._thread_stores: dict[ThreadId, StoreId | None] = {}
@@ -320,10 +317,4 @@ def _read_listed(body: Json) -> tuple[str, object]:
     return optional_text(body, "filename") or text(body, "id"), body.get("purpose")
 
 
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[AssistantsBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    async with open_api(endpoint, journal, headers=_ASSISTANTS_V2, clock=clock, sleep=sleep) as api:
-        yield AssistantsBackend(api, CAPABILITIES)
+open_backend = opening({"OpenAI-Beta": "assistants=v2"}, lambda api, _: AssistantsBackend(api))

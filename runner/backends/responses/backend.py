@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count
@@ -14,8 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from runner.backends import Backend, BatchState, Capabilities, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import identifier
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
-from runner.backends._waiting import Clock, Sleep
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, opening
 from runner.backends.responses import CAPABILITIES, REPLAY_CAPABILITIES
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
 from runner.backends.responses.model_judge import Judge
@@ -26,7 +24,6 @@ from runner.domain.conversation import ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
-from runner.journal import Journal
 
 if TYPE_CHECKING:
     from runner.backends.responses.batches import Batches
@@ -37,11 +34,11 @@ _ENDS_WITH_ITS_RESPONSE = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SE
 
 
 class ResponsesBackend(Backend):
-    def __init__(self, api: Api, endpoint: Endpoint, capabilities: Capabilities) -> None:
+    def __init__(self, api: Api, endpoint: Endpoint, capabilities: Capabilities | None = None) -> None:
         self._replays = endpoint.history is History.REPLAY
         self._remote_files = RemoteFiles(api, Stores.NEVER if self._replays else Stores.ALWAYS)
         self.files: Files = self._remote_files
-        self.capabilities = capabilities
+        self.capabilities = capabilities or (REPLAY_CAPABILITIES if self._replays else CAPABILITIES)
         self._api = api
         in_background = endpoint.background and not self._replays
         self._background = (endpoint.window or "") if in_background else None
@@ -222,11 +219,4 @@ def _thread_elsewhere(thread_id: ThreadId) -> Thread:
     return Thread(conversation_id=thread_id)
 
 
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[ResponsesBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    capabilities = REPLAY_CAPABILITIES if endpoint.history is History.REPLAY else CAPABILITIES
-    async with open_api(endpoint, journal, headers={}, clock=clock, sleep=sleep) as api:
-        yield ResponsesBackend(api, endpoint, capabilities)
+open_backend = opening({}, ResponsesBackend)
