@@ -15,7 +15,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.backends import OPENAI_URL, Backend, Endpoint
+from runner.backends import OPENAI_URL, Backend, Capabilities, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
 from runner.config.loading import Functions, find_unsupported, functions_of, in_order
 from runner.domain.assistant import (
@@ -29,7 +29,6 @@ from runner.domain.assistant import (
     Server,
     Target,
 )
-from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
 from runner.domain.hosts import host_of, is_openai
 from runner.domain.report import Variant

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from runner.backends import Capabilities
 from runner.checks._packages import ending_processes
 from runner.config.cases import KEY as CASES
 from runner.config.cases import move
@@ -22,7 +23,6 @@ from runner.config.paths import ScenarioFile, find_project_file, find_scenario_f
 from runner.config.scenarios import ScenarioNames, Templates, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, Price, Project, Server, Target
-from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, Location, NothingFound, Problem, UsageError

@@ -16,9 +16,8 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any
 
-from runner.backends import GATE, Question
+from runner.backends import GATE, Capabilities, Question
 from runner.domain.assistant import Address, Assistant, Namespace, Project
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.plan import Kind
 from runner.domain.report import PlayEvent, Report, Variant
