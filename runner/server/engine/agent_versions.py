@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
-from runner.server.engine.state.refusals import Conflict, Missing
+from runner.server.engine.state.store import Conflict, Missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ from runner.server.engine.state.records import (
     ThreadRecord,
     ToolCall,
 )
-from runner.server.engine.state.refusals import Refusal
+from runner.server.engine.state.store import Refusal
 from runner.server.inference import ProducedFile, ToolOutcome
 from runner.server.sandboxes import FILES_FOLDER, safe_name
 

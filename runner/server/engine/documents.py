@@ -27,8 +27,7 @@ from runner.server.engine.state.file_storage import (
     stored_file_id,
 )
 from runner.server.engine.state.records import Failure, IdKind, Record, Resources
-from runner.server.engine.state.refusals import Conflict, Refusal
-from runner.server.engine.state.store import Tally
+from runner.server.engine.state.store import Conflict, Refusal, Tally
 from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, readable_types, split_into_chunks
 from runner.server.inference import GivenFile, Passage, ToolRequest, Vector
 from runner.server.tools import ToolContext

@@ -29,7 +29,7 @@ from runner.server.engine.state.records import (
     Tokens,
     stored_item_id,
 )
-from runner.server.engine.state.refusals import Conflict, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Missing, Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ import threading
 import unicodedata
 from array import array
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from pathlib import Path
@@ -203,11 +204,14 @@ class Index:
     def __init__(self, database: Path) -> None:
         self._lock = threading.Lock()
         self._connection = open_database(database, any_thread=True)
-        self._connection.execute("PRAGMA temp_store=MEMORY")
-        self._connection.create_function("fold", 1, fold_text, deterministic=True)
-        with transaction(self._connection):
-            for statement in (*_SCHEMA, *_VECTOR_SCHEMA):
-                self._connection.execute(statement)
+        with ExitStack() as unless_opened:
+            unless_opened.callback(self._connection.close)
+            self._connection.execute("PRAGMA temp_store=MEMORY")
+            self._connection.create_function("fold", 1, fold_text, deterministic=True)
+            with transaction(self._connection):
+                for statement in (*_SCHEMA, *_VECTOR_SCHEMA):
+                    self._connection.execute(statement)
+            unless_opened.pop_all()
 
     def close(self) -> None:
         with self._lock:

@@ -50,7 +50,7 @@ from runner.server.engine.state.records import (
     ToolCall,
     ToolSetting,
 )
-from runner.server.engine.state.refusals import Conflict, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Missing, Refusal
 from runner.server.extraction import readable_types
 from runner.server.inference import Role
 

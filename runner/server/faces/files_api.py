@@ -35,8 +35,7 @@ from runner.server.engine.state.file_storage import (
     StoreRecord,
     stored_file_id,
 )
-from runner.server.engine.state.refusals import Missing
-from runner.server.engine.state.store import Tally
+from runner.server.engine.state.store import Missing, Tally
 from runner.server.inference import Passage
 from runner.server.wire.fields import (
     FORWARD_PARAMETERS,

@@ -21,7 +21,7 @@ from runner.server.engine.agent_versions import (
 )
 from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
-from runner.server.engine.state.refusals import Conflict, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Missing, Refusal
 from runner.server.wire.fields import (
     PAGE_PARAMETERS,
     BadRequest,

@@ -18,8 +18,7 @@ from starlette.types import Receive, Scope, Send
 from runner.server.engine.core import Engine
 from runner.server.engine.state.file_storage import CHUNK_BYTES, ContainerFileRecord, FileRecord
 from runner.server.engine.state.records import Record
-from runner.server.engine.state.refusals import Missing, Refusal
-from runner.server.engine.state.store import Page, PageRequest
+from runner.server.engine.state.store import Missing, Page, PageRequest, Refusal
 from runner.server.wire.fields import PAGE_PARAMETERS, BadRequest, Json, read_page, read_query
 
 T = TypeVar("T")

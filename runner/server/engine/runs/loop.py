@@ -46,7 +46,7 @@ from runner.server.engine.state.records import (
     Tokens,
     ToolCall,
 )
-from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.engine.state.store import Missing, Refusal
 from runner.server.inference import (
     Answer,
     BreakOff,

@@ -42,7 +42,7 @@ from runner.server.engine.state.records import (
     TextPart,
     ThreadRecord,
 )
-from runner.server.engine.state.refusals import Conflict, Damaged, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Damaged, Missing, Refusal
 from runner.server.extraction import SEARCHED_TYPES
 from runner.server.inference import Role
 

@@ -26,7 +26,7 @@ from runner.server.engine.sessions import (
 )
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.records import SessionRecord
-from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Missing
 from runner.server.wire.fields import FORWARD_PARAMETERS, Fields, Json, read_body, read_page, read_query
 from runner.server.wire.replies import (
     ANY_TYPE,

@@ -22,7 +22,7 @@ from runner.server.engine.state.records import (
     StepRecord,
     ToolCall,
 )
-from runner.server.engine.state.refusals import Damaged
+from runner.server.engine.state.store import Damaged
 from runner.server.faces.agents_api.agents import render_definition
 from runner.server.faces.agents_api.environments import render_environment
 from runner.server.wire.fields import Json

@@ -20,7 +20,7 @@ from runner.server.engine.sessions import (
     take_result,
 )
 from runner.server.engine.state.records import AgentRecord, ImagePart, RunRecord, SessionRecord, TextPart
-from runner.server.engine.state.refusals import Conflict
+from runner.server.engine.state.store import Conflict
 from runner.server.faces.agents_api import environments
 from runner.server.faces.agents_api.agents import DEFINITION, new_agent, read_definition
 from runner.server.faces.agents_api.environments import read_environment

@@ -26,7 +26,7 @@ from runner.server.engine.responses import (
 )
 from runner.server.engine.runs.runs import leave_run
 from runner.server.engine.state.records import ConversationRecord, ItemRecord, ResponseRecord, RunRecord, stored_item_id
-from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Missing
 from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.orders import INCLUDES, Wanted, follow_agent, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
