@@ -97,8 +97,6 @@ class MessageGrew:
 class FileSettled:
     """A file of a vector store is no longer being indexed: told to those who listen to the store."""
 
-    file_id: str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
@@ -333,6 +331,11 @@ def need(engine: Engine, cls: type[R], object_id: str, parent_id: str = "") -> R
     if record is None or (parent_id and record.parent_id != parent_id):
         raise Missing(cls.KIND, object_id, parent_id)
     return record
+
+
+def drop(engine: Engine, cls: type[R], object_id: str) -> None:
+    """Delete a record with everything that it is the parent of. Raises Missing if there is none."""
+    engine.store.delete(need(engine, cls, object_id).id)
 
 
 def set_fields(engine: Engine, cls: type[R], object_id: str, **fields: object) -> R:

@@ -63,14 +63,6 @@ _PLACES = 200
 _RANK_OFFSET = 60  # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (2009)
 
 
-def put_vector(connection: sqlite3.Connection, number: int, vector: Vector) -> None:
-    """Keep the vector of a chunk as float32, of length 1, so that a product is a cosine."""
-    connection.execute(
-        "INSERT INTO vectors (number, model, vector) VALUES (?, ?, ?)",
-        (number, vector.model, _unit(vector.values).tobytes()),
-    )
-
-
 def rank_by_meaning(connection: sqlite3.Connection, numbers: Collection[int], vector: Vector) -> tuple[int, ...]:
     """The chunks among `numbers` that are nearest to the vector, the nearest first, up to a place that says little."""
     wanted = _unit(vector.values)
@@ -236,8 +228,13 @@ class Index:
                     row,
                 )
                 self._connection.execute(f"INSERT INTO {_TERMS} (rowid, text) VALUES (?, ?)", (cursor.lastrowid, terms))
-                if vector is not None and cursor.lastrowid is not None:
-                    put_vector(self._connection, cursor.lastrowid, vector)
+                if vector is not None:
+                    # As float32, of length 1, so that a product is a cosine.
+                    content = _unit(vector.values).tobytes()
+                    self._connection.execute(
+                        "INSERT INTO vectors (number, model, vector) VALUES (?, ?, ?)",
+                        (cursor.lastrowid, vector.model, content),
+                    )
 
     def remove(self, store_id: str, file_id: str) -> None:
         with self._lock, transaction(self._connection):

@@ -283,11 +283,12 @@ class Store:
         with self.transaction():
             self._afterwards.append(act)
 
-    def insert(self, record: Record) -> None:
+    def insert(self, record: R) -> R:
         self._connection.execute(
             "INSERT INTO objects(id, kind, parent_id, being_worked_on, due_at, body) VALUES (?,?,?,?,?,?)",
             (record.id, record.KIND, record.parent_id, *_filing(record)),
         )
+        return record
 
     def replace(self, record: Record) -> bool:
         """False if it is gone: then nothing was written."""
