@@ -28,7 +28,7 @@ from runner.server.engine.runs.runs import RunOrder
 from runner.server.engine.search import Index
 from runner.server.engine.state.file_storage import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
 from runner.server.engine.state.records import MessageRecord, PathMark, RunState, StepRecord, TextPart, ToolCall
-from runner.server.engine.state.refusals import Refusal
+from runner.server.engine.state.store import Refusal
 from runner.server.faces.assistants_api.messages import insert_marks
 from runner.server.inference import Answer, EmbeddingFailed, Move, Scene, SourceMark, ToolRequest, UseTools, Vector
 from runner.server.tools import ToolSettings
