@@ -413,9 +413,9 @@ def test_no_answer_keeps_it_busy(name: str, text: str) -> None:
 @pytest.mark.slow
 def test_an_answer_of_a_megabyte_is_judged_within_the_limit_of_a_check(name: str) -> None:
     assert apart.LIMIT_S >= 8.0
-    size = LONG // 4 if name in MADE_OF_OTHERS else LONG
+    text = HOSTILE["unbroken" if name in MADE_OF_OTHERS else "words"]
 
-    result = judged_hostile(name, (HOSTILE["words"] * 4)[:size])
+    result = judged_hostile(name, (text * 4)[:LONG])
 
     assert result.verdicts
     for verdict in result.verdicts:

@@ -325,9 +325,9 @@ def test_a_few_seeds(tmp_path: Path) -> None:
 
 @pytest.mark.fault("P3")
 @pytest.mark.slow
-@pytest.mark.parametrize("fifty", range(10))  # more for a longer look
-def test_seeds(tmp_path: Path, fifty: int) -> None:
-    for seed in range(fifty * 50, fifty * 50 + 50):
+@pytest.mark.parametrize("hundred", range(10))  # more for a longer look
+def test_seeds(tmp_path: Path, hundred: int) -> None:
+    for seed in range(hundred * 100, hundred * 100 + 100):
         try:
             replay(seed, tmp_path / str(seed))
         except BaseException as error:
