@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import docx
 import pytest
 from engine_kit import Brain, ask, engine_at, keep, make_assistant, until
 
@@ -100,7 +99,9 @@ async def test_a_file_that_can_not_be_read_is_failed_with_the_reason(
 
 
 async def test_a_word_document_is_found_by_its_words(tmp_path: Path) -> None:
-    menu = docx.Document()
+    from docx import Document  # slow, and imported wherever tests are collected
+
+    menu = Document()
     menu.add_paragraph("Burger 23.75")
     menu.add_paragraph("Soda 15.50")
     menu.save(str(tmp_path / "menu.docx"))
