@@ -181,7 +181,7 @@ async def _remove_known(
     spared = _OF_BATCHES if spares_batches and any(kind is Kind.BATCH for kind, _ in live) else frozenset[Kind]()
     for kind in (one for one in _ORDER if one not in spared):
         ids = dict.fromkeys(remote_id for one, remote_id in live if one is kind)
-        jobs = [partial(_remove, backend, journal, kind, remote_id) for remote_id in ids]
+        jobs = [partial(remove_object, backend, journal, kind, remote_id) for remote_id in ids]
         lines += [line for line in await run_bounded(jobs, at_once=REMOVALS_AT_ONCE) if line]
     return tuple(lines)
 
@@ -274,14 +274,15 @@ async def _list_tagged(backend: Backend, intent: Intent) -> tuple[str, ...] | No
     return tuple(one.id for one in listed if wanted.items() <= one.metadata.items())
 
 
-async def _remove(backend: Backend, journal: Journal, kind: Kind, remote_id: str) -> str:
+async def remove_object(backend: Backend, journal: Journal, kind: Kind, remote_id: str) -> str:
+    """Delete what a play made; a line if it could not be: then it is still live in the journal."""
     try:
         await delete_object(backend, kind, remote_id)
     except RemoteMissing:
         pass
     except RemoteError as error:
         return f"{kind.value} {remote_id} could not be removed: {error}"
-    if (kind, remote_id) in journal.live:
+    if journal.is_live(kind, remote_id):  # not what was never stored, or is known by its parts
         journal.deleted(kind, remote_id)
     return ""
 
@@ -351,7 +352,7 @@ async def clean_journals(
     for path in find_journals(folder, PLAY_JOURNALS):
         if not _is_on(path, target):
             continue
-        with Journal.reopen(path, is_locked=True) as journal:
+        with Journal(path, is_locked=True) as journal:
             play = path.parent.name
             leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
             leftovers += [f"play {play}: {line}" for line in await _find_containers(backend, journal)]

@@ -94,10 +94,10 @@ async def test_the_journal_has_a_container_until_it_is_gone(tmp_path: Path) -> N
     async with talking(tmp_path) as (backend, other):
         first = await ask(backend, WRITE, attachments=await upload_menu(other))
         (container,) = [one.id async for one in other.containers.list()]
-        with Journal.reopen(tmp_path / "journal.jsonl") as journal:
+        with Journal(tmp_path / "journal.jsonl") as journal:
             assert (Kind.CONTAINER, container) in journal.live
         await backend.delete_thread(first.thread_id)
-        with Journal.reopen(tmp_path / "journal.jsonl") as journal:
+        with Journal(tmp_path / "journal.jsonl") as journal:
             assert Kind.CONTAINER not in {kind for kind, _ in journal.live}
 
 

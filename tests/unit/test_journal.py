@@ -93,6 +93,6 @@ async def test_a_line_that_was_edited_by_hand_stands_in_nobody_s_way(tmp_path: P
     path = tmp_path / "journal.jsonl"
     path.write_text(json.dumps(line) + "\n")
     async with wire_server(lambda _seen: refusal(404, "No such File object.")) as server:
-        with Journal.reopen(path) as journal:
+        with Journal(path) as journal:
             async with open_backend(Endpoint(base_url=server.url, key="k"), journal, sleep=hurry) as backend:
                 await remove_live(backend, journal, sleep=hurry)

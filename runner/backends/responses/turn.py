@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -248,39 +248,27 @@ Define = Callable[[Material], Awaitable[Body]]
 """What tells a response who answers: the assistant's whole definition, or where it is kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a turn is about. `names` are those of uploaded files, as far as they are known."""
-
-    question: Question
-    define: Define
-    names: Mapping[FileId, str]
-
-
 class Turn:
     """The work on one question."""
 
     def __init__(
-        self, api: Api, order: Order, thread: Thread, *, in_background: bool, window: str | None = None
+        self, api: Api, question: Question, define: Define, thread: Thread, *, background: str | None = None
     ) -> None:
-        """`window` is how long a response in the background may take, as the API says it."""
-        question = order.question
+        """`background` says how long a response may take there, in the API's word, or "": no longer than it must."""
         self._api = api
         self._question = question
-        self._define = order.define
+        self._define = define
         self._thread = thread
-        self._names = order.names
-        self._background: Body | None = None
-        if in_background:
-            options: Body = {"background_options": {"completion_window": window}} if window else {}
-            self._background = {"background": True, **options}
+        self._background: Body = {} if background is None else {"background": True}
+        if background:
+            self._background["background_options"] = {"completion_window": background}
         self._address = question.deployment.assistant.address
         self._deadline = Deadline.after(question.deadline_s, api.pace.clock)
-        self._rhythm = Rhythm(api.pace.fastest_look_s, slowest_s=UNHURRIED_LOOK_S if window else SLOWEST_LOOK_S)
+        self._rhythm = Rhythm(api.pace.fastest_look_s, slowest_s=UNHURRIED_LOOK_S if background else SLOWEST_LOOK_S)
 
-    async def play(self) -> tuple[Round, ...]:
+    async def play(self, name_of: Callable[[FileId], str]) -> tuple[Round, ...]:
         """All responses of the turn. Its end, good or bad, is the last one's; what raises is no end."""
-        items = [question_item(self._question, self._names)]
+        items = [question_item(self._question, name_of)]
         rounds: list[Round] = []
         while True:
             one = await self._respond(items)
@@ -385,7 +373,7 @@ class Turn:
             self._thread.running.add(begun.id)
             return begun
 
-        request = self._request({**body, **(self._background or {})}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
+        request = self._request({**body, **self._background}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
         reply = await self._api.create(request, self._creation(), read_begun)
         response = await self._follow(reply, f"waiting for the response {reply.value.id}", body)
         self._thread.running.discard(response.id)

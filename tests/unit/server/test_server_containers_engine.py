@@ -30,7 +30,7 @@ from runner.server.engine.responses import NewItem, ResponseOrder, start_respons
 from runner.server.engine.runs.runs import NewMessage, sweep
 from runner.server.engine.state.file_storage import AUTO, Arrival, ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.records import Brief, RunRecord, RunState, StepRecord, TextPart, ToolSetting
-from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.engine.state.store import Missing, Refusal
 from runner.server.inference import Answer, Move, Role, Scene, ToolRequest, UseTools
 
 

@@ -46,7 +46,7 @@ from runner.server.engine.state.records import (
     Tokens,
     ToolCall,
 )
-from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.engine.state.store import Missing, Refusal
 from runner.server.inference import (
     Answer,
     BreakOff,
@@ -100,9 +100,8 @@ def move_run(engine: Engine, run_id: str, to: RunState, failure: Failure | None 
         if to is RunState.IN_PROGRESS:
             run = replace(run, started_at=engine.now())
         elif to is RunState.REQUIRES_ACTION:
-            calls = [call for step in engine.store.children(StepRecord, run_id) for call in step.calls]
-            awaited = (call for call in calls if isinstance(call, FunctionCall) and call.output is None)
-            run = replace(run, awaited=tuple(awaited))
+            steps = engine.store.children(StepRecord, run_id)
+            run = replace(run, awaited=tuple(call for step in steps for call in step.open_calls))
         elif not to.is_active:
             run = replace(run, ended_at=engine.now(), failure=failure, tokens=_close_steps(engine, run, failure))
         engine.store.replace(run)
