@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
-from runner.checks._after_digits import SUPERSCRIPTS, VULGAR, After, read_after, vulgar_value
+from runner.checks._after_digits import VULGAR, After, read_after, vulgar_value
 from runner.checks._before_digits import Before, read_before
 from runner.checks._not_numbers import Labels, Span, is_perhaps_a_year, list_numbers, spans_of_other_digits
+from runner.checks._text import TO_SUPERSCRIPT, raise_digits
 from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE, dimensions, unit_name
 from runner.checks._wording import is_contrast, is_range, objection, spelled_value
 
@@ -26,10 +27,6 @@ _SAME = {
     "\u2028": "\n", "\u2029": "\n", "\ufe69": "$", "\uffe0": "¢", "\uffe1": "£", "\uffe5": "¥", "\uff04": "$",
     "\u0609": "‰", "\u2052": "%", "\u25b2": "-", "\u25b3": "-",
 }  # fmt: skip
-_RAISED = re.compile(r"<sup>\s{0,3}([-+]?\d{1,4})\s{0,3}</sup>", re.IGNORECASE)
-_LOWERED = re.compile(r"<sub>\s{0,3}(\d{1,4})\s{0,3}</sub>", re.IGNORECASE)
-_TO_SUPERSCRIPT = str.maketrans("0123456789+-", SUPERSCRIPTS)
-_TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LATEX = re.compile(
     r"(?<=\d)(?:\\!|\{,\}(?:\\!)?(?P<grouping>\d{3}(?!\d))?|\{\.\}|\\[,;: ](?=\d{3}(?!\d))|\{[ ]\}(?=\d)|,\\!(?=\d{3}))"
 )
@@ -54,10 +51,9 @@ def plain_text(text: str) -> str:
         table = {ord(char): _plain_character(char) for char in set(text) if not char.isascii()}
         text = text.translate(table)
     if "<su" in text or "<SU" in text:
-        text = _RAISED.sub(lambda found: found[1].translate(_TO_SUPERSCRIPT), text)
-        text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), text)
+        text = raise_digits(text)
     if "^" in text:
-        text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(_TO_SUPERSCRIPT), text)
+        text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(TO_SUPERSCRIPT), text)
     if "\\" in text or "{" in text:
         text = _LATEX.sub(_plain_latex, text)
     return _UNBROKEN.sub("…", text)  # no prose, and no number of anyone's
