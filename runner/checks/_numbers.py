@@ -205,7 +205,6 @@ _SCALED_TABLE = re.compile(
 _AND = re.compile(r"[*_]{0,3}\.?[ ]?(?:,|&|and|und|et|y|e|i|и|en|og|och|ve|plus|و|और)?[ ]?[*_]{0,3}")
 _UNIT_IN_WORDS = re.compile(rf"[ -](?P<unit>[^\W\d_]+)(?:{_AND.pattern})\Z")
 _ONE = re.compile(r"(?<!\w)an?[ ]\Z", re.IGNORECASE)
-_SMALL_PLAIN = re.compile(r"\d{1,2}")
 _UNKNOWN_LINK = re.compile(r"[^\s\w=;|()\[\]{}<>:/,.*+~\"`×÷→$€£¥•–—?!-]{1,2}|_")
 _SUM = re.compile(r"[ ]?(?:\+|\*|·|⋅|∙|÷|✕)[ ]?[$€£]?")
 _EQUALS = re.compile(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
@@ -234,8 +233,12 @@ class FoundNumber:
     problem: str = ""
     unit_end: int = 0
     dimensions: frozenset[str] = frozenset()
-    is_plain: bool = False
     is_multiplied: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is digits alone."""
+        return self.text.isdecimal()
 
     @property
     def is_amount(self) -> bool:
@@ -369,7 +372,6 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
         problem="; ".join(problems),
         unit_end=max(end, after.unit_end),
         dimensions=after.dimensions,
-        is_plain=written.isdecimal() and after.end == candidate.end() and start == candidate.start(),
         is_multiplied=after.factor != 1,
     )
 
@@ -474,7 +476,7 @@ def _together(text: str, whole: FoundNumber, part: FoundNumber) -> FoundNumber |
     )
     if is_sum and "," not in gap and not _overlap(whole, part):
         value = whole.value + part.value.copy_sign(whole.value)
-        return replace(part, text=shown, start=whole.start, value=value, is_multiplied=True, is_plain=False)
+        return replace(part, text=shown, start=whole.start, value=value, is_multiplied=True)
     return None
 
 
@@ -555,7 +557,7 @@ def _is_small_rest(text: str, first: FoundNumber, second: FoundNumber) -> bool:
     return (
         second.is_plain
         and not first.decimals
-        and bool(_SMALL_PLAIN.fullmatch(second.text))
+        and len(second.text) <= 2
         and not second.units
         and follows in ("", ".", ",", ")", "\n", "!", "?", ";", "*", " ")
     )
