@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.backends import Capabilities
 from runner.cli._targets import find_capabilities
 from runner.domain.assistant import History, Server, Target
-from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
 from runner.errors import Location
 from runner.plugins import load_plugin, plugin_names

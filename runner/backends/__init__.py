@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from runner.domain.assistant import Assistant, History, SchemaFormat, Tool
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
     FileId,
@@ -33,6 +32,7 @@ from runner.domain.conversation import (
 )
 from runner.domain.files import Chunking, FileUse
 from runner.domain.hosts import host_of
+from runner.errors import RemoteMissing
 
 OPENAI_URL = "https://api.openai.com/v1"
 WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
@@ -80,6 +80,30 @@ class Limits:
     tools: int | None = None
     metadata_pairs: int = 16
     refuses_secrets: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a backend supports, in the words that users write: what can't be done is found before anything is sent.
+
+    `stores_assistants`: a definition can be kept on the remote side; else it travels with every request.
+    `tools` are names of hosted tools; `input_types` are extensions that `for: input` takes; `settings` are the
+    assistant's keys beyond name, model, instructions, tools and files that are sent (temperature, top_p, ...).
+    `least_output_tokens` is the smallest `max_output_tokens` that is taken.
+    `json_object`: answers can be held to JSON without a schema. `plays_inline`: a candidate that isn't stored can be
+    played as it is, without a temporary copy.
+    `input_bytes` is what documents for the model's input may have together in one turn; None: no limit of its own.
+    """
+
+    stores_assistants: bool
+    tools: frozenset[str]
+    functions: bool
+    input_types: frozenset[str]
+    settings: frozenset[str]
+    least_output_tokens: int = 1
+    input_bytes: int | None = None
+    json_object: bool = True
+    plays_inline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,14 +290,19 @@ class Backend(Protocol):
     async def delete_thread(self, thread_id: ThreadId) -> None:
         """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
 
-    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:  # noqa: ARG002 - a default
         """The threads with these tags; None where an API doesn't list them."""
+        return None
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
-        """The containers that a response's code ran in, as its server has it stored."""
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:  # noqa: ARG002 - a default
+        """The containers that a response's code ran in, as its server has it stored; and whether that is all of them:
+        as long as it is not over, there may be another.
+        """
+        return (), True
 
     async def delete_container(self, container_id: str) -> None:
         """Delete what the server made for code by itself, and the journal has; threads take their own along."""
+        raise RemoteMissing(f"there is no container {container_id}: this API has none that can be deleted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

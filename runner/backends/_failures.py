@@ -120,25 +120,17 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """Where the key comes from (None if that is no matter), and whether there is one at all.
-
-    `words` tell of one that comes from elsewhere.
-    """
-
-    variable: str | None = None
-    words: str = ""
-    is_sent: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Translator:
-    """Knows the address that is talked to, and how to clean secrets out of text (`clean`)."""
+    """Knows the address that is talked to, and how to clean secrets out of text (`clean`).
+
+    `key` says which key was sent, in words; "" if none was. `is_token`: one that comes up on the way.
+    """
 
     base_url: str
     clean: Callable[[str], str]
     now: Callable[[], float]
-    key: Key
+    key: str
+    is_token: bool = False
 
     @property
     def _host(self) -> str:
@@ -242,19 +234,16 @@ class Translator:
     def _advise_version(self) -> str:
         return "" if _VERSIONED.search(self.base_url) else " Base URLs mostly end in /v1."
 
-    def _name_key(self) -> str:
-        return self.key.words or (f"the key in {self.key.variable}" if self.key.variable else "the key")
-
     def _describe_rejection(self, status: int, code: str | None) -> str:
-        if not self.key.is_sent:
+        if not self.key:
             return "no key was sent, and the server wants one: name its environment variable with key_env"
         if code == "unsupported_country_region_territory":
             return "the API is not offered in the country that this machine is in"
-        if status == 401 and self.key.words:
-            return f"{self.key.words} was rejected, and so was a new one; is it of the right tenant, for this server?"
+        if status == 401 and self.is_token:
+            return f"{self.key} was rejected, and so was a new one; is it of the right tenant, for this server?"
         if status == 401:
-            return f"{self._name_key()} was rejected; is it whole, and for this server?"
-        return f"{self._name_key()} has no permission for this; give it one, or use another"
+            return f"{self.key} was rejected; is it whole, and for this server?"
+        return f"{self.key} has no permission for this; give it one, or use another"
 
     def _explain_too_many(self, error: openai.APIStatusError, doing: str) -> Failure:
         if "request too large" in _quote(error).lower():

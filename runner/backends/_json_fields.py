@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from runner.backends import FUNCTION_LABEL, function_options, schema_format
 from runner.domain.assistant import SchemaFormat
 from runner.domain.conversation import Step, Usage
 
@@ -147,13 +148,25 @@ def text_map(body: Json, name: str) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in part(body, name).items()}
 
 
-def read_schema_format(body: Json) -> SchemaFormat:
-    return SchemaFormat(
-        name=optional_text(body, "name") or "",
-        schema=part(body, "schema"),
-        strict=body.get("strict") is True,
-        description=optional_text(body, "description") or "",
+def read_format(kind: str | None, schema: Json, *, default: str) -> object:
+    """An assistant's format as in `managed_fields`; of one that this version doesn't know, its name."""
+    if kind != "json_schema":
+        return None if kind in (None, default) else kind
+    said = SchemaFormat(
+        name=optional_text(schema, "name") or "",
+        schema=part(schema, "schema"),
+        strict=schema.get("strict") is True,
+        description=optional_text(schema, "description") or "",
     )
+    return schema_format(said)
+
+
+def read_function(body: Json, *, keeps_strict: bool = True) -> tuple[str, dict[str, object]]:
+    """A function as an entry of the tools in `managed_fields`."""
+    parameters = part(body, "parameters") or {"type": "object", "properties": {}}
+    strict = keeps_strict and body.get("strict") is True
+    options = function_options(optional_text(body, "description") or "", parameters, strict=strict)
+    return FUNCTION_LABEL + text(body, "name"), options
 
 
 def read_usage(body: Json) -> Usage | None:

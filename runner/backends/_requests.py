@@ -7,7 +7,7 @@ import secrets
 import time
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import SEEK_END
@@ -19,7 +19,7 @@ import h11
 import httpx2
 
 from runner.backends import GATE, Endpoint
-from runner.backends._failures import Failure, Key, Refusal, Remedy, Translator
+from runner.backends._failures import Failure, Refusal, Remedy, Translator
 from runner.backends._json_fields import Json, Malformed, Page, identifier, read_object, read_page
 from runner.backends._sdk import Bearer, has_key, open_client, openai, stays_here
 from runner.backends._waiting import Clock, Deadline, Pace, Sleep, backoff_s, next_room_s, poll_after_s
@@ -31,6 +31,7 @@ from runner.redaction import Redactor
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 Told = TypeVar("Told")
+Opened = TypeVar("Opened")
 
 REQUEST_BUDGET_S = 60.0
 LIST_BUDGET_S = 300.0
@@ -480,6 +481,23 @@ async def _read(response: httpx2.Response) -> AsyncIterator[bytes]:
         raise openai.APIConnectionError(request=response.request) from error
 
 
+def opening(
+    headers: Mapping[str, str], make: Callable[[Api, Endpoint], Opened]
+) -> Callable[..., AbstractAsyncContextManager[Opened]]:
+    """The `open_backend` of what has one connection. It raises UsageError for a key or URL that can't be used, before
+    anything is sent.
+    """
+
+    @asynccontextmanager
+    async def open_backend(
+        endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+    ) -> AsyncIterator[Opened]:
+        async with open_api(endpoint, journal, headers=headers, clock=clock, sleep=sleep) as api:
+            yield make(api, endpoint)
+
+    return open_backend
+
+
 @asynccontextmanager
 async def open_api(  # noqa: PLR0913 - what a connection can differ in, all but two by name
     endpoint: Endpoint,
@@ -492,10 +510,14 @@ async def open_api(  # noqa: PLR0913 - what a connection can differ in, all but 
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[Api]:
     """A connection to an endpoint. The rest is as in `open_client`."""
-    clean = bearer.clean if bearer else Redactor({endpoint.key}).clean
-    words = bearer.words if bearer else ""
-    key = Key(variable=endpoint.key_variable, words=words, is_sent=has_key(endpoint, bearer))
+    named = f"the key in {endpoint.key_variable}" if endpoint.key_variable else "the key"
     fastest_look_s = FASTEST_LOOK_HERE_S if stays_here(endpoint) else FASTEST_LOOK_S
     async with open_client(endpoint, headers, query, bearer) as client:
-        translator = Translator(endpoint.base_url, clean, time.time, key)
+        translator = Translator(
+            base_url=endpoint.base_url,
+            clean=bearer.clean if bearer else Redactor({endpoint.key}).clean,
+            now=time.time,
+            key=bearer.words if bearer else named if has_key(endpoint, None) else "",
+            is_token=bearer is not None,
+        )
         yield Api(client, translator, journal, Pace(clock=clock, sleep=sleep, fastest_look_s=fastest_look_s))

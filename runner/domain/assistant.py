@@ -320,19 +320,19 @@ def describe_definition(assistant: Assistant) -> dict[str, object]:
     """Everything but the files, by key; what the file leaves out is not there. Tools and functions have a key each."""
     wanted = assistant.response_format
     if isinstance(wanted, SchemaFormat):
-        response_format: object = _said(
+        response_format: object = said(
             name=wanted.name, description=wanted.description, strict=wanted.strict, schema=wanted.schema
         )
     else:
         response_format = wanted.value if wanted else None
     return {
-        **_said(name=assistant.name, model=assistant.model, instructions=assistant.instructions),
+        **said(name=assistant.name, model=assistant.model, instructions=assistant.instructions),
         **dict(map(_describe_tool, assistant.tools)),
         **{
-            f"function {one.name}": _said(description=one.description, parameters=one.parameters, strict=one.strict)
+            f"function {one.name}": said(description=one.description, parameters=one.parameters, strict=one.strict)
             for one in assistant.functions
         },
-        **_said(
+        **said(
             temperature=None if assistant.temperature is None else float(assistant.temperature),
             top_p=None if assistant.top_p is None else float(assistant.top_p),
             reasoning_effort=assistant.reasoning_effort,
@@ -346,7 +346,7 @@ def describe_definition(assistant: Assistant) -> dict[str, object]:
 def describe_whole(assistant: Assistant, files: Iterable[tuple[LocalFile, str]]) -> dict[str, object]:
     """The definition and its files, each with its sha256, for people to look at."""
     told = [{"name": file.name, "for": file.use.value, "sha256": sha256} for file, sha256 in files]
-    return {**describe_definition(assistant), **_said(files=told)}
+    return {**describe_definition(assistant), **said(files=told)}
 
 
 def hash_definition(assistant: Assistant, files: Iterable[tuple[LocalFile, str]]) -> str:
@@ -357,7 +357,8 @@ def hash_definition(assistant: Assistant, files: Iterable[tuple[LocalFile, str]]
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
 
 
-def _said(**values: object) -> dict[str, object]:
+def said(**values: object) -> dict[str, object]:
+    """Without what the file leaves out."""
     return {name: value for name, value in values.items() if value is not None and value not in ("", [], {})}
 
 
@@ -366,7 +367,7 @@ def _describe_tool(tool: Tool) -> tuple[str, object]:
     if tool.mcp is not None:
         return f"{label} {tool.mcp.label}", _describe_server(tool.mcp)
     search = tool.web_search or WebSearch()
-    return label, _said(
+    return label, said(
         max_num_results=tool.max_num_results,
         context_size=search.context_size,
         allowed_domains=list(search.allowed_domains),
@@ -379,7 +380,7 @@ def _describe_server(server: McpServer) -> dict[str, object]:
     required: object = server.require_approval
     if isinstance(required, Mapping):
         required = {word: list(names) for word, names in required.items()}
-    return _said(
+    return said(
         url=server.url,
         description=server.description,
         allowed_tools=list(server.allowed_tools),

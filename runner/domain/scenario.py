@@ -87,6 +87,10 @@ class Scenario:
         return f"{self.declared_at.file}::{self.name}" if self.declared_at else f"{place.file}:{place.line}"
 
 
+NAMES_LIMIT = ("a turn may take ", "`timeout: ", "`queue_timeout: ")
+"""How the words begin that say which limit of its own a scenario has met: they come last in a turn's reason."""
+
+
 def fold_name(name: str) -> str:
     """One form for names that differ only in case or in their Unicode form."""
     return normalize("NFKC", name).casefold()

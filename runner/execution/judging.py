@@ -70,35 +70,23 @@ async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
     return TurnResult(turn=turn, outcome=outcome, run=run, reason="; ".join([reason, *broken]))
 
 
-async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[Verdict, ...]:
-    """What the scenario expects of all turns together; if it `is_lost` anyway, nothing is paid for.
-
-    Each turn has an answer, or the ending that it expects: so that is no question here.
-    """
-    parts = tuple(build_part(expectation, is_known=True) for expectation in exchange.scenario.expectations)
-    if is_lost:
-        return tuple([await _judge_if_free(part, exchange, ask) for part in parts])
-    return tuple(await _judge_all(parts, exchange, ask))
-
-
 async def judge_attempt(
     attempt: Attempt, scenario: Scenario, assistant: Assistant, variant: Variant, ask: Ask
 ) -> Attempt:
-    """The attempt with its outcome: that of its turns, and of what is expected of all of them, if all have answers."""
+    """The attempt with its outcome: that of its turns, and of what is expected of all of them together.
+
+    That is judged if each turn has an answer, or the ending that it expects. Where one failed, nothing is paid for it.
+    """
     turns = attempt.turns
     said = [(one.turn, one.run) for one in turns if one.run is not None]
-    is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
-    verdicts: tuple[Verdict, ...] = ()
-    if scenario.expectations and is_complete:
+    failed = [one for one in turns if one.outcome is not Outcome.PASSED]
+    verdicts: list[Verdict] = []
+    if scenario.expectations and len(said) == len(scenario.turns) and all(one.verdicts for one in failed):
         exchange = make_exchange(scenario, assistant, variant, said, is_whole=True)
-        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
-        verdicts = await judge_whole(exchange, ask, is_lost=is_lost)
+        parts = [build_part(expectation, is_known=True) for expectation in scenario.expectations]
+        verdicts = await (_judge_free(parts, exchange, ask) if failed else _judge_all(parts, exchange, ask))
     outcome = worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts)))
-    return replace(attempt, outcome=outcome, verdicts=verdicts)
-
-
-def _has_no_answer(turn: TurnResult) -> bool:
-    return turn.outcome is not Outcome.PASSED and not turn.verdicts
+    return replace(attempt, outcome=outcome, verdicts=tuple(verdicts))
 
 
 def make_exchange(
@@ -229,8 +217,10 @@ async def _place_for(seconds: float, places: asyncio.Semaphore) -> AsyncIterator
             places.release()
 
 
-async def _judge_if_free(part: Part, exchange: Exchange, ask: Ask) -> Verdict:
-    return _settle(await ask.judge(part, exchange) if part.tier is Tier.FREE else part.break_off(NOT_ASKED))
+async def _judge_free(parts: Sequence[Part], exchange: Exchange, ask: Ask) -> list[Verdict]:
+    return [
+        _settle(await ask.judge(one, exchange) if one.tier is Tier.FREE else one.break_off(NOT_ASKED)) for one in parts
+    ]
 
 
 async def _judge_all(parts: Sequence[Part], exchange: Exchange, ask: Ask) -> list[Verdict]:

@@ -345,7 +345,7 @@ class _Conversation:
                 self.store_id = await self._stage.make_searchable(attached, self.store_id, self.scenario.name)
         except TimeoutError:
             raise self._too_late("its attachments were ready") from None
-        return tuple((one.file_id, one.use) for one in attached)
+        return tuple((file_id, one.file.use) for file_id, one in attached)
 
     def _demand_time(self, what: str) -> float:
         """Seconds that are left. Raises DeadlineExceeded, which says what did not come about in time."""

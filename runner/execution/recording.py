@@ -20,6 +20,7 @@ import yaml
 
 from runner.backends import (
     Backend,
+    Capabilities,
     Files,
     Question,
     RemoteAssistant,
@@ -27,7 +28,6 @@ from runner.backends import (
 )
 from runner.did_you_mean import count, quote
 from runner.domain.assistant import Assistant, describe_definition
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     FileId,
     FunctionAnswer,
@@ -97,19 +97,6 @@ class Tape:
         return cast(Data, data)
 
 
-class Uploads:
-    """What is known of uploaded files by their ids: questions name nothing else."""
-
-    def __init__(self) -> None:
-        self._known: dict[FileId, Data] = {}
-
-    def note(self, file_id: FileId, path: Path, name: str, use: FileUse) -> None:
-        self._known[file_id] = {"name": name, "for": use.value, "sha256": hash_content(path)}
-
-    def describe(self, attachments: Sequence[tuple[FileId, FileUse]]) -> list[Data]:
-        return [self._known.get(file_id, {"name": file_id, "for": use.value}) for file_id, use in attachments]
-
-
 @dataclass(frozen=True, slots=True)
 class _Told:
     """A question: all that is sent with it, and its key. `attempt` is which conversation of its scenario it is in.
@@ -125,11 +112,14 @@ class _Told:
 
 
 class Threads:
-    """What each thread has heard so far, as the keys of its questions; repeats are under way side by side."""
+    """What each thread has heard so far, as the keys of its questions; repeats are under way side by side.
 
-    def __init__(self, tape: Tape, uploads: Uploads) -> None:
+    `uploads` are known by their ids: questions name nothing else.
+    """
+
+    def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._uploads = uploads
+        self.uploads: dict[FileId, Data] = {}
         self._heard: dict[ThreadId, _Told] = {}
         self._begun: Counter[str] = Counter()
         self._definitions: dict[str, tuple[str, Data]] = {}
@@ -148,7 +138,9 @@ class Threads:
             "definition": definition,
             "turn": len(before) + 1,
             "question": question.text,
-            "attachments": self._uploads.describe(question.attachments),
+            "attachments": [
+                self.uploads.get(file_id, {"name": file_id, "for": use.value}) for file_id, use in question.attachments
+            ],
         }
         cleaned = self._tape.scrub(sent)
         key = _hash(json.dumps([before, cleaned], sort_keys=True))[:16]
@@ -164,9 +156,8 @@ class Recorder:
     def __init__(self, backend: Backend, tape: Tape) -> None:
         self._backend = backend
         self._tape = tape
-        uploads = Uploads()
-        self._threads = Threads(tape, uploads)
-        self.files = _RecordedFiles(backend.files, uploads)
+        self._threads = Threads(tape)
+        self.files = _RecordedFiles(backend.files, self._threads.uploads)
         self._exchanges: dict[str, dict[str, Data]] = {}
         self._definitions: dict[str, dict[str, Data]] = {}
 
@@ -216,8 +207,12 @@ def _number(attempt: int, run: Data) -> Data:
     return {"attempt": attempt, **run} if attempt > 1 else run
 
 
+def _describe_file(path: Path, name: str, use: FileUse) -> Data:
+    return {"name": name, "for": use.value, "sha256": hash_content(path)}
+
+
 class _RecordedFiles:
-    def __init__(self, files: Files, uploads: Uploads) -> None:
+    def __init__(self, files: Files, uploads: dict[FileId, Data]) -> None:
         self._files = files
         self._uploads = uploads
 
@@ -226,7 +221,7 @@ class _RecordedFiles:
 
     async def upload_file(self, path: Path, name: str, use: FileUse, **options: Any) -> FileId:
         file_id = await self._files.upload_file(path, name, use, **options)
-        self._uploads.note(file_id, path, name, use)
+        self._uploads[file_id] = _describe_file(path, name, use)
         return file_id
 
 
@@ -325,9 +320,8 @@ class Replayer:
     def __init__(self, tape: Tape, capabilities: Capabilities) -> None:
         self.capabilities = capabilities
         self._tape = tape
-        uploads = Uploads()
-        self.files: Files = _NoFiles(uploads)
-        self._threads = Threads(tape, uploads)
+        self._threads = Threads(tape)
+        self.files: Files = _NoFiles(self._threads.uploads)
         self._read_already: dict[str, Data] = {}
 
     async def ask(self, question: Question) -> Run:
@@ -400,12 +394,13 @@ class Replayer:
 class _NoFiles:
     """Files are read and forgotten; their ids are their hashes."""
 
-    def __init__(self, uploads: Uploads) -> None:
+    def __init__(self, uploads: dict[FileId, Data]) -> None:
         self._uploads = uploads
 
     async def upload_file(self, path: Path, name: str, use: FileUse, **_: Any) -> FileId:
-        file_id = FileId(f"file-{_hash(f'{name} {use.value} {hash_content(path)}')[:24]}")
-        self._uploads.note(file_id, path, name, use)
+        told = _describe_file(path, name, use)
+        file_id = FileId(f"file-{_hash(' '.join(told.values()))[:24]}")
+        self._uploads[file_id] = told
         return file_id
 
     async def create_store(

@@ -16,7 +16,7 @@ from runner.domain.conversation import Ending
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Variant, decide
 from runner.domain.result_json import as_plain
-from runner.domain.scenario import Scenario, Turn
+from runner.domain.scenario import NAMES_LIMIT, Scenario, Turn
 from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
 from runner.execution.recording import answers_from_json
 from runner.journal import Journal, read_journal
@@ -144,6 +144,8 @@ async def _judge_attempt(
 
 def _came_too_late(turn: TurnResult) -> bool:
     """An answer that was none because the time was up stays none: the run alone doesn't tell."""
-    has_no_verdict = turn.outcome is Outcome.ERRORED and not turn.verdicts
-    # A refusal that nobody expected has FAILED.
-    return has_no_verdict and turn.run is not None and turn.run.ending in (Ending.ANSWERED, Ending.REFUSED)
+    if turn.outcome is not Outcome.ERRORED or turn.verdicts or turn.run is None:
+        return False
+    # A refusal that nobody expected has FAILED. Of other endings the reason says which limit was met.
+    is_answer = turn.run.ending in (Ending.ANSWERED, Ending.REFUSED)
+    return is_answer or turn.reason.rpartition("; ")[2].startswith(NAMES_LIMIT)

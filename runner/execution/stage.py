@@ -7,9 +7,10 @@ shares nothing with what is synced: deleting a file removes it from every store 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from runner.backends import Backend, Deployment
@@ -18,13 +19,14 @@ from runner.domain.conversation import FileId, StoreId, ThreadId
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.plan import Action, Kind
 from runner.domain.scenario import Scenario, functions_in
-from runner.errors import ChangesPending, DeadlineExceeded, RemoteError, RemoteMissing
+from runner.errors import ChangesPending, DeadlineExceeded
 from runner.execution.answering import CALLS_AT_ONCE, Desk
 from runner.journal import Journal
 from runner.sync import RemoteState, remove_live
-from runner.sync.desired import Desired, describe, hash_file
+from runner.sync.desired import Desired, HashedFile, describe, hash_file
+from runner.sync.leftovers import remove_object
 from runner.sync.planner import plan_unit
-from runner.sync.remote import bind
+from runner.sync.remote import MadeOnce, bind
 from runner.sync.uploads import Uploads, said_chunking
 
 INDEXING_DEADLINE_S = 120.0
@@ -32,27 +34,14 @@ EXPIRES_AFTER_DAYS = 1
 # A batch may search a copy's files for a day, from when they are indexed.
 COPY_EXPIRES_AFTER_DAYS = 2
 """For the case that a kill leaves files and store behind; the shortest that stores have."""
+ATTACHMENTS_AT_ONCE = 64
+"""Uploads; `jobs` are fewer, mostly."""
 DELETES_AT_ONCE = 4
-
-Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
-    """An attachment that the remote side has; `sha256` is of its content."""
-
-    file_id: FileId
-    sha256: str
-    use: FileUse
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    path: Path
-    name: str
-    use: FileUse
-    sha256: str
+Attached = tuple[FileId, HashedFile]
+"""An attachment that the remote side has."""
 
 
 class Stage:
@@ -82,10 +71,10 @@ class Stage:
         self._clean = clean
         self.option = ""
         self._call_places = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._assistants: dict[Address, Assistant] = {}
         self.definitions: dict[Address, str] = {}
-        self._deployments: MadeOnce[Address, Deployment] = MadeOnce(self._deploy)
-        self._uploads: MadeOnce[_Content, FileId] = MadeOnce(self._upload)
+        self._deployments: MadeOnce[Address, Deployment] = MadeOnce()
+        # Files can't carry tags: one that a crash leaves behind can only be rid of by its expiry.
+        self._uploads = Uploads(backend.files, expires_after_days=EXPIRES_AFTER_DAYS, at_once=ATTACHMENTS_AT_ONCE)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -94,8 +83,7 @@ class Stage:
 
     async def deployment_of(self, assistant: Assistant) -> Deployment:
         """The stored assistant where it is identical to the file, else a temporary copy."""
-        self._assistants[assistant.address] = assistant
-        deployment = await self._deployments.get(assistant.address)
+        deployment = await self._deployments.get(assistant.address, partial(self._deploy, assistant))
         self.definitions[assistant.address] = deployment.definition_hash
         return deployment
 
@@ -108,9 +96,8 @@ class Stage:
         """Upload what is not there yet, once per content, name and use. Raises UsageError if a file can't be read."""
         attached = []
         for file in files:
-            content = _Content(file.path, file.name, file.use, hash_file(file).sha256)
-            file_id = await self._uploads.get(content)
-            attached.append(Attached(file_id=file_id, sha256=content.sha256, use=file.use))
+            hashed = hash_file(file)
+            attached.append((await self._uploads.upload(hashed), hashed))
         return tuple(attached)
 
     async def make_searchable(
@@ -120,7 +107,7 @@ class Stage:
 
         The thread's store from earlier turns is added to; None if there is nothing to search.
         """
-        wanted = {one.file_id: one.sha256 for one in attached if one.use is FileUse.FILE_SEARCH}
+        wanted = {file_id: one.sha256 for file_id, one in attached if one.file.use is FileUse.FILE_SEARCH}
         if not wanted:
             return store_id
         if store_id is None:
@@ -135,22 +122,15 @@ class Stage:
         await self._deployments.close()
         await self._uploads.close()
 
-    async def _deploy(self, address: Address) -> Deployment:
-        assistant = self._assistants[address]
+    async def _deploy(self, assistant: Assistant) -> Deployment:
         identical = deployment_if_identical(assistant, self._namespace, self._remote)
         if identical is not None:
             return await bring_code_files(identical, self._backend, deadline_s=INDEXING_DEADLINE_S)
         if self._demands_synced:
             raise ChangesPending(
-                f"'{address}' is not synced as the file declares it; run `runner sync{self.option}` first"
+                f"'{assistant.address}' is not synced as the file declares it; run `runner sync{self.option}` first"
             )
         return await deploy_copy(assistant, self._backend, self.tags, deadline_s=INDEXING_DEADLINE_S)
-
-    async def _upload(self, content: _Content) -> FileId:
-        # Files can't carry tags: one that a crash leaves behind can only be rid of by its expiry.
-        return await self._backend.files.upload_file(
-            content.path, content.name, content.use, expires_after_days=EXPIRES_AFTER_DAYS
-        )
 
 
 def deployment_if_identical(assistant: Assistant, namespace: Namespace, remote: RemoteState) -> Deployment | None:
@@ -185,15 +165,9 @@ async def bring_code_files(deployment: Deployment, backend: Backend, *, deadline
     if deployment.assistant_id is not None or not has_some:
         return deployment
     desired = await asyncio.to_thread(describe, deployment.assistant)
-    uploads = Uploads(backend.files, expires_after_days=COPY_EXPIRES_AFTER_DAYS)
-    try:
-        async with asyncio.timeout(deadline_s):
-            return replace(deployment, code_file_ids=await uploads.upload_all(desired.code_files))
-    except TimeoutError as error:
-        message = f"the files of '{deployment.assistant.address}' were not uploaded after {deadline_s:g} s"
-        raise DeadlineExceeded(message) from error
-    finally:
-        await uploads.close()
+    late = f"the files of '{deployment.assistant.address}' were not uploaded"
+    async with _uploading(backend, late, deadline_s) as uploads:
+        return replace(deployment, code_file_ids=await uploads.upload_all(desired.code_files))
 
 
 async def deploy_copy(
@@ -205,32 +179,31 @@ async def deploy_copy(
     `deadline_s`, UsageError if a file can't be read.
     """
     desired = await asyncio.to_thread(describe, assistant)
-    try:
-        async with asyncio.timeout(deadline_s):
-            return await _deploy(desired, backend, tags, deadline_s)
-    except TimeoutError as error:
-        message = f"a copy of '{assistant.address}' was not ready after {deadline_s:g} s"
-        raise DeadlineExceeded(message) from error
+    async with _uploading(backend, f"a copy of '{assistant.address}' was not ready", deadline_s) as uploads:
+        deployment = Deployment(
+            assistant=assistant,
+            assistant_id=None,
+            definition_hash=desired.definition_hash,
+            store_ids=await _make_store(desired, backend, uploads, tags, deadline_s),
+            code_file_ids=await uploads.upload_all(desired.code_files),
+        )
+        if backend.capabilities.plays_inline or not backend.capabilities.stores_assistants:
+            return deployment
+        created = await backend.create_assistant(deployment, {**assistant.metadata, **tags})
+        return replace(deployment, assistant_id=created.id)
 
 
-async def _deploy(desired: Desired, backend: Backend, tags: Mapping[str, str], deadline_s: float) -> Deployment:
+@asynccontextmanager
+async def _uploading(backend: Backend, late: str, deadline_s: float) -> AsyncIterator[Uploads]:
+    """Uploads for this play alone; what has to be done by then, or DeadlineExceeded says that it was `late`."""
     uploads = Uploads(backend.files, expires_after_days=COPY_EXPIRES_AFTER_DAYS)
     try:
-        store_ids = await _make_store(desired, backend, uploads, tags, deadline_s)
-        code_file_ids = await uploads.upload_all(desired.code_files)
+        async with asyncio.timeout(deadline_s):
+            yield uploads
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"{late} after {deadline_s:g} s") from error
     finally:
         await uploads.close()
-    deployment = Deployment(
-        assistant=desired.assistant,
-        assistant_id=None,
-        definition_hash=desired.definition_hash,
-        store_ids=store_ids,
-        code_file_ids=code_file_ids,
-    )
-    if backend.capabilities.plays_inline or not backend.capabilities.stores_assistants:
-        return deployment
-    created = await backend.create_assistant(deployment, {**desired.assistant.metadata, **tags})
-    return replace(deployment, assistant_id=created.id)
 
 
 async def _make_store(
@@ -247,27 +220,31 @@ async def _make_store(
     return (store.id,)
 
 
-class MadeOnce(Generic[Key, Value]):
-    """Things made by a coroutine, once for each key, however many ask at the same time.
+class KeptOpen(Generic[Value]):
+    """What a context opens, until `close`: entered and left by one task, as those of asyncio want it."""
 
-    A failure is remembered too: all who ask get the same exception (creates are sent once: `backends/_requests.py`).
-    """
+    def __init__(self, context: AbstractAsyncContextManager[Value]) -> None:
+        self._opened: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        self._over = asyncio.Event()
+        self._holding = asyncio.ensure_future(self._hold(context))
 
-    def __init__(self, make: Callable[[Key], Awaitable[Value]]) -> None:
-        self._make = make
-        self._tasks: dict[Key, asyncio.Future[Value]] = {}
-
-    async def get(self, key: Key) -> Value:
-        if key not in self._tasks:
-            self._tasks[key] = asyncio.ensure_future(self._make(key))
-        # Shielded: one scenario that is cancelled must not take the thing from the others.
-        return await asyncio.shield(self._tasks[key])
+    async def get(self) -> Value:
+        """Raises what opening it raised, each time."""
+        return await asyncio.shield(self._opened)
 
     async def close(self) -> None:
-        """Stop what is still being made."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._over.set()
+        await self._holding
+
+    async def _hold(self, context: AbstractAsyncContextManager[Value]) -> None:
+        try:
+            async with context as opened:
+                self._opened.set_result(opened)
+                await self._over.wait()
+        except BaseException as error:  # whoever waits is told; later, nobody waits
+            if self._opened.done():
+                raise
+            self._opened.set_exception(error)
 
 
 class Cleaner:
@@ -285,13 +262,12 @@ class Cleaner:
         self._places = asyncio.Semaphore(DELETES_AT_ONCE)
 
     def release(self, thread_id: ThreadId | None, store_id: StoreId | None) -> None:
-        """A scenario is over with these; a failure here is made good by `finish`."""
-        if self._keeps:
-            return
-        if thread_id is not None:
-            self._start(self._delete(Kind.THREAD, thread_id, lambda: self._backend.delete_thread(thread_id)))
-        if store_id is not None:
-            self._start(self._delete(Kind.STORE, store_id, lambda: self._backend.files.delete_store(store_id)))
+        """A scenario is over with these; what fails here, `finish` tries again and reports."""
+        for kind, remote_id in ((Kind.THREAD, thread_id), (Kind.STORE, store_id)):
+            if remote_id is not None and not self._keeps:
+                task = asyncio.create_task(self._remove(kind, remote_id))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> tuple[str, ...]:
         """Remove all that is left; one line for each object that could not be removed."""
@@ -300,18 +276,6 @@ class Cleaner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         return await remove_live(self._backend, self._journal, spares_batches=self.spares_batches)
 
-    def _start(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _delete(self, kind: Kind, remote_id: str, delete: Callable[[], Awaitable[None]]) -> None:
+    async def _remove(self, kind: Kind, remote_id: str) -> None:
         async with self._places:
-            try:
-                await delete()
-            except RemoteMissing:
-                pass
-            except RemoteError:
-                return  # still live in the journal: `finish` tries again and reports
-            if self._journal.is_live(kind, remote_id):  # not what was never stored, or is known by its parts
-                self._journal.deleted(kind, remote_id)
+            await remove_object(self._backend, self._journal, kind, remote_id)

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
-from runner.domain.hosts import is_authority
+from runner.domain.hosts import is_authority, is_loopback
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Misfit, describe_excess
 
 if TYPE_CHECKING:
@@ -256,8 +256,7 @@ def is_named(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:
-        host = host.lower().rstrip(".")
-        return host == "localhost" or host.endswith(".localhost")
+        return is_loopback(host)
     return True
 
 

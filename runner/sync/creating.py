@@ -16,7 +16,7 @@ from typing import Generic
 
 from runner.domain.assistant import Address, Namespace
 from runner.errors import RemoteError, UnclearOutcome
-from runner.sync.remote import T, age, bind, run_bounded
+from runner.sync.remote import T, age, bind, outcome_of, run_bounded
 
 CREATES_AT_ONCE = 8
 SETTLE_S = 1.1
@@ -62,7 +62,7 @@ async def create_once(
     """One object for each address, or why there is none."""
     if not addresses:
         return {}
-    jobs = [partial(_attempt, maker, address) for address in addresses]
+    jobs = [partial(outcome_of, partial(maker.create, address)) for address in addresses]
     attempts = dict(zip(addresses, await run_bounded(jobs, at_once=CREATES_AT_ONCE), strict=True))
     if all(isinstance(one, RemoteError) and not isinstance(one, UnclearOutcome) for one in attempts.values()):
         return {address: one for address, one in attempts.items() if isinstance(one, RemoteError)}
@@ -72,13 +72,6 @@ async def create_once(
     except RemoteError as error:
         return dict.fromkeys(addresses, error)
     return {address: await _settle(address, one, listed, maker, namespace) for address, one in attempts.items()}
-
-
-async def _attempt(maker: Maker[T], address: Address) -> T | RemoteError:
-    try:
-        return await maker.create(address)
-    except RemoteError as error:
-        return error
 
 
 async def _look(maker: Maker[T], namespace: Namespace, lost: Sequence[Address], patience: Patience) -> tuple[T, ...]:

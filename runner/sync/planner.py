@@ -188,22 +188,18 @@ def code_files_are_live(desired: Desired, assistant: RemoteAssistant) -> bool:
 
 
 def _plan_store(desired: Desired, store: RemoteStore | None) -> Change:
-    address = desired.assistant.address
+    change = Change(action=Action.UPDATE, kind=Kind.STORE, address=desired.assistant.address)
+    before, after = "what was applied last", f"{len(desired.search_files)} declared"
     if store is None:
-        files = FieldChange(field="files", before="", after=_list_names(map(_describe_file, desired.search_files)))
-        return Change(action=Action.CREATE, kind=Kind.STORE, address=address, fields=(files,))
-    mark = store.metadata.get(tags.FILES)
-    if mark == desired.search_mark and _has_lost_files(desired, store):
-        lost = FieldChange(
-            field="files",
-            before=f"{store.searchable_files} to be found, some were taken out behind our back",
-            after=f"{len(desired.search_files)} declared",
-        )
-        return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(lost,))
-    if mark == desired.search_mark:
-        return Change(action=Action.IN_SYNC, kind=Kind.STORE, address=address, remote_id=store.id)
-    change = FieldChange(field="files", before="what was applied last", after=f"{len(desired.search_files)} declared")
-    return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(change,))
+        before, after = "", _list_names(map(_describe_file, desired.search_files))
+        change = replace(change, action=Action.CREATE)
+    elif store.metadata.get(tags.FILES) == desired.search_mark:
+        # Other programs may have put more into it.
+        if store.searchable_files is None or store.searchable_files >= len(desired.search_files):
+            return replace(change, action=Action.IN_SYNC, remote_id=store.id)
+        before = f"{store.searchable_files} to be found, some were taken out behind our back"
+    files = FieldChange(field="files", before=before, after=after)
+    return replace(change, remote_id=store.id if store else None, fields=(files,))
 
 
 def _name_files(unit: Unit, remote: RemoteState) -> Unit:
@@ -224,11 +220,6 @@ def _name_files(unit: Unit, remote: RemoteState) -> Unit:
     after = f"{len(wanted)} ({said or 'the same; the last sync was cut off before it said so'})"
     field = FieldChange(field="files", before=str(len(stored)), after=after)
     return replace(unit, store_change=replace(change, fields=(field,)))
-
-
-def _has_lost_files(desired: Desired, store: RemoteStore) -> bool:
-    """Whether the store has fewer files than its mark says; other programs may have put more into it."""
-    return store.searchable_files is not None and store.searchable_files < len(desired.search_files)
 
 
 def _list_names(names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, Protocol, TypeVar
@@ -12,9 +12,11 @@ from runner.backends import Backend, RemoteAssistant, RemoteStore, StoredFile
 from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import StoreId
 from runner.domain.plan import Kind
+from runner.errors import RemoteError
 from runner.sync import tags
 
 Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
 
 
 async def run_bounded(jobs: Iterable[Callable[[], Awaitable[Item]]], *, at_once: int) -> list[Item]:
@@ -33,9 +35,43 @@ async def run_bounded(jobs: Iterable[Callable[[], Awaitable[Item]]], *, at_once:
     return [task.result() for task in tasks]
 
 
+async def outcome_of(job: Callable[[], Awaitable[Item]]) -> Item | RemoteError:
+    """What it comes to: one that fails doesn't stop the others."""
+    try:
+        return await job()
+    except RemoteError as error:
+        return error
+
+
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     failure = failures.exceptions[0]
     return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+
+
+class MadeOnce(Generic[Key, Item]):
+    """Things that are each made once, however many ask for one at the same time.
+
+    A failure is remembered too: all who ask get the same exception (creates are sent once: `backends/_requests.py`).
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[Key, asyncio.Future[Item]] = {}
+
+    async def get(self, key: Key, make: Callable[[], Awaitable[Item]]) -> Item:
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.ensure_future(make())
+        # Shielded: one who stops waiting must not take the thing from the others.
+        return await asyncio.shield(self._tasks[key])
+
+    async def settle(self) -> None:
+        """Wait until all that was asked for is there, or has failed."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop what is still being made, and wait until it has stopped: the journal is to know of it."""
+        for task in self._tasks.values():
+            task.cancel()
+        await self.settle()
 
 
 LOOKS_AT_ONCE = 8

@@ -20,13 +20,11 @@ from runner.domain.files import Chunking, FileUse
 from runner.errors import RemoteError, UnclearOutcome
 from runner.sync import tags
 from runner.sync.desired import Desired, HashedFile
-from runner.sync.remote import run_bounded
+from runner.sync.remote import MadeOnce, outcome_of, run_bounded
 
 UPLOADS_AT_ONCE = 4
 LARGE_BYTES = 1_000_000
 """From this size on a file takes long enough to be told of on its way."""
-
-_Key = tuple[FileUse, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +46,21 @@ class Uploads:
         expires_after_days: int | None = None,
         on_release: Callable[[Sequence[FileId]], None] = lambda _: None,
         on_progress: Callable[[Uploading], None] | None = None,
+        at_once: int = UPLOADS_AT_ONCE,
     ) -> None:
         self.released: set[FileId] = set()
         self._files = files
         self._expires_after_days = expires_after_days
         self._on_release = on_release
         self._on_progress = on_progress
-        self._places = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        self._tasks: dict[_Key, asyncio.Task[FileId]] = {}
+        self._places = asyncio.Semaphore(at_once)
+        self._made: MadeOnce[tuple[FileUse, str, str], FileId] = MadeOnce()
         self._sent: list[FileId] = []
         self._kept: dict[str, frozenset[FileId]] = {}
 
     async def upload(self, wanted: HashedFile) -> FileId:
         """The remote id of a file. Raises RemoteError, naming the file."""
-        key = (wanted.file.use, wanted.name, wanted.sha256)
-        if key not in self._tasks:
-            self._tasks[key] = asyncio.create_task(self._send(wanted))
-        # Shielded: one who stops waiting must not take the file from the others.
-        return await asyncio.shield(self._tasks[key])
+        return await self._made.get((wanted.file.use, wanted.name, wanted.sha256), partial(self._send, wanted))
 
     async def upload_all(self, wanted: Sequence[HashedFile]) -> tuple[FileId, ...]:
         """The remote ids, in order. Raises RemoteError at the first file that can't be had."""
@@ -89,17 +84,14 @@ class Uploads:
 
     async def delete_unused(self) -> tuple[str, ...]:
         """Delete what was uploaded here and came to nothing; one line for each file that may be left."""
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._made.settle()
         used = frozenset[FileId]().union(*self._kept.values())
         unused = [file_id for file_id in self._sent if file_id not in used]
         lines = await run_bounded([partial(self._delete, one) for one in unused], at_once=UPLOADS_AT_ONCE)
         return tuple(line for line in lines if line)
 
     async def close(self) -> None:
-        """Stop what is still under way, and wait until it has stopped: the journal is to know of it."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._made.close()
 
     async def _send(self, wanted: HashedFile) -> FileId:
         async with self._places:
@@ -207,7 +199,8 @@ class StoreFiller:
     async def _bring_in(self, store_id: StoreId, missing: Sequence[HashedFile]) -> _Arrivals:
         """Upload, attach, and wait until each file can be searched or has failed."""
         arrivals = _Arrivals()
-        outcomes = await run_bounded([partial(self._upload, one) for one in missing], at_once=len(missing) or 1)
+        jobs = [partial(outcome_of, partial(self._uploads.upload, one)) for one in missing]
+        outcomes = await run_bounded(jobs, at_once=len(missing) or 1)
         for wanted, outcome in zip(missing, outcomes, strict=True):
             if isinstance(outcome, RemoteError):
                 arrivals.reasons.append(str(outcome))
@@ -216,12 +209,6 @@ class StoreFiller:
         if arrivals.landed:
             await self._attach(store_id, arrivals)
         return arrivals
-
-    async def _upload(self, wanted: HashedFile) -> FileId | RemoteError:
-        try:
-            return await self._uploads.upload(wanted)
-        except RemoteError as error:
-            return error
 
     async def _attach(self, store_id: StoreId, arrivals: _Arrivals) -> None:
         hashes = {file_id: file.sha256 for file_id, file in arrivals.landed.items()}
@@ -241,15 +228,8 @@ class StoreFiller:
                 arrivals.reasons.append(str(error))
 
     async def _take_out(self, store_id: StoreId, file_ids: Iterable[FileId]) -> list[RemoteError]:
-        jobs = [partial(self._detach, store_id, one) for one in file_ids]
+        jobs = [partial(outcome_of, partial(self._files.detach_file, store_id, one)) for one in file_ids]
         return [error for error in await run_bounded(jobs, at_once=DETACHES_AT_ONCE) if error]
-
-    async def _detach(self, store_id: StoreId, file_id: FileId) -> RemoteError | None:
-        try:
-            await self._files.detach_file(store_id, file_id)
-        except RemoteError as error:
-            return error
-        return None
 
 
 def holds(stored: StoredFile, wanted: HashedFile) -> bool:

@@ -18,11 +18,10 @@ import assistants_wire as wire
 import pytest
 from wire_server import Seen, WireServer, reply, wire_server
 
-from runner.backends import Backend, Deployment, Endpoint, Files, Limits, _files
+from runner.backends import Backend, Capabilities, Deployment, Endpoint, Files, Limits, _files
 from runner.backends.assistants import wire as remote
 from runner.backends.assistants.backend import open_backend
 from runner.domain.assistant import Tool, ToolName
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import Ending, RunStatus, ThreadId
 from runner.domain.files import FileUse
 from runner.errors import RemoteError

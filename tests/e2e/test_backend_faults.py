@@ -20,7 +20,7 @@ from backend_talk import KEY, NEW, always, each, hurry, talking
 from wire_server import CLOSE, RESET, Seen, refusal, reply, wire_server
 
 from runner.backends import GATE, Endpoint, _sdk
-from runner.backends._failures import Key, Translator
+from runner.backends._failures import Translator
 from runner.backends.assistants.backend import open_backend
 from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
@@ -412,7 +412,8 @@ def test_the_shut_down_api_is_named_with_its_successor(host):
     url = f"https://{host}/v1"
     response = httpx2.Response(404, request=httpx2.Request("GET", f"{url}/assistants"), json={"error": {}})
     error = openai.NotFoundError("gone", response=response, body={})
-    failure = Translator(url, str, time.time, Key()).explain(error, "listing the assistants", "/assistants")
+    translator = Translator(base_url=url, clean=str, now=time.time, key="the key")
+    failure = translator.explain(error, "listing the assistants", "/assistants")
     assert isinstance(failure.error, RemoteMissing)
     assert "shut the Assistants API down on 2026-08-26; use its successor, `api: responses`" in str(failure.error)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from runner.backends import Limits
+from runner.backends import Capabilities, Limits
 from runner.domain.assistant import ToolName
-from runner.domain.capabilities import Capabilities
 from runner.domain.files import INPUT_TYPES
 
 CHOOSE_IT_WHEN = (

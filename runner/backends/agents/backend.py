@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant, RemoteThread
+from runner.backends import Files, Question, RemoteThread
 from runner.backends._files import RemoteFiles, Stores, download
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
-from runner.backends._waiting import Clock, Rhythm, Sleep
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, opening
+from runner.backends._stored import StoringBackend
+from runner.backends._waiting import Rhythm
 from runner.backends.agents import CAPABILITIES
 from runner.backends.agents.turn import CANCELLING_S, Session, Turn, send_cancel
 from runner.backends.agents.wire import (
@@ -28,14 +28,11 @@ from runner.backends.agents.wire import (
     read_thread,
     user_message,
 )
-from runner.domain.capabilities import Capabilities
-from runner.domain.conversation import AssistantId, FileId, ProducedFile, Run, ThreadId
+from runner.domain.conversation import FileId, ProducedFile, Run, ThreadId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.plan import Kind
-from runner.errors import RemoteError, RemoteMissing, UsageError
-from runner.journal import Journal
+from runner.errors import RemoteError, UsageError
 
-_AGENTS_V1 = {"OpenAI-Beta": "agents=v1"}
 _BUSY = 409
 _MEDIA = {"jpg": "jpeg"}
 
@@ -97,45 +94,15 @@ class Workspace:
         return path
 
 
-class AgentsBackend:
-    """Implements `Backend`."""
+class AgentsBackend(StoringBackend):
+    capabilities = CAPABILITIES
 
-    def __init__(self, api: Api, capabilities: Capabilities) -> None:
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "agent", agent_body, read_agent)
         self._remote_files = AgentFiles(api)
         self.files: Files = self._remote_files
-        self.capabilities = capabilities
-        self._api = api
         self._rhythm = Rhythm(api.pace.fastest_look_s)
         self._sessions: dict[ThreadId, tuple[Session, Workspace]] = {}
-
-    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
-        request = Request(doing="listing the agents", path="/agents", query={"order": "asc"})
-        return await self._api.list_all(request, read_agent)
-
-    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        address = deployment.assistant.address
-        body = agent_body(deployment.assistant, metadata, resets=False)
-        request = Request(doing=f"creating the agent '{address}'", path="/agents", body=body)
-        creation = Creation(kind=Kind.ASSISTANT, label=address, tags=metadata)
-        return (await self._api.create(request, creation, read_agent)).value
-
-    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        address = deployment.assistant.address
-        request = Request(
-            doing=f"updating the agent '{address}'",
-            path=join_path("agents", deployment.stored_id),
-            body=agent_body(deployment.assistant, metadata, resets=True),
-        )
-        return (await self._api.post(request, read_agent)).value
-
-    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
-        path = join_path("agents", assistant_id)
-        request = Request(doing=f"tagging the agent {assistant_id}", path=path, body={"metadata": dict(metadata)})
-        return (await self._api.post(request, read_agent)).value
-
-    async def delete_assistant(self, assistant_id: AssistantId) -> None:
-        path = join_path("agents", assistant_id)
-        await self._api.delete(f"deleting the agent {assistant_id}", path, Kind.ASSISTANT, assistant_id)
 
     async def ask(self, question: Question) -> Run:
         turn = Turn(self._api, question, self._rhythm)
@@ -171,12 +138,6 @@ class AgentsBackend:
         listed = await self._api.list_all(request, read_thread)
         # A server that doesn't know how to choose lists other people's, too.
         return tuple(one for one in listed if tags.items() <= one.metadata.items())
-
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
-        return ()
-
-    async def delete_container(self, container_id: str) -> None:
-        raise RemoteMissing(f"there is no container {container_id}: this API's go with their sessions")
 
     async def _start(self, question: Question) -> Session:
         """A session with the question in it; its environment is hosted where a document has to lie somewhere."""
@@ -253,10 +214,4 @@ def _file_body(file_id: FileId, path: str) -> dict[str, object]:
     return {"type": "file_id", "file_id": file_id, "path": path}
 
 
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[AgentsBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    async with open_api(endpoint, journal, headers=_AGENTS_V1, clock=clock, sleep=sleep) as api:
-        yield AgentsBackend(api, CAPABILITIES)
+open_backend = opening({"OpenAI-Beta": "agents=v1"}, lambda api, _: AgentsBackend(api))

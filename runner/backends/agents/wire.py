@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from runner.backends import FUNCTION_LABEL, RemoteAssistant, RemoteThread, function_options, hosted_tool, schema_format
+from runner.backends import Deployment, RemoteAssistant, RemoteThread, hosted_tool
 from runner.backends._json_fields import (
     DECLINED_TAG,
     Json,
@@ -19,12 +19,15 @@ from runner.backends._json_fields import (
     part,
     parts,
     read_by_type,
+    read_format,
+    read_function,
     read_usage,
     text,
     text_map,
     texts,
     without_tags,
 )
+from runner.backends.responses.wire import read_web_search
 from runner.domain.assistant import Assistant, Function, SchemaFormat, Tool, ToolName, WebSearch
 from runner.domain.conversation import (
     AssistantId,
@@ -109,8 +112,9 @@ class Artifact:
     name: str
 
 
-def agent_body(assistant: Assistant, metadata: Mapping[str, str], *, resets: bool) -> dict[str, object]:
+def agent_body(deployment: Deployment, metadata: Mapping[str, str], resets: bool) -> dict[str, object]:
     """What is sent to create or, with `resets`, to update: then what the file doesn't say goes back to its default."""
+    assistant = deployment.assistant
     named = {"name": assistant.name, "metadata": {**assistant.metadata, **metadata}}
     return {**named, **definition_body(assistant, resets=resets)}
 
@@ -179,6 +183,8 @@ def result_event(turn_id: str, call: FunctionCall, answer: FunctionAnswer) -> di
 def read_agent(body: Json) -> RemoteAssistant:
     metadata = text_map(body, "metadata")
     name = optional_text(body, "name") or ""
+    wanted = part(part(body, "text"), "format")
+    schema = {"name": UNNAMED_FORMAT, "schema": part(wanted, "schema")}
     return RemoteAssistant(
         id=AssistantId(identifier(body)),
         created_at=moment(body),
@@ -192,7 +198,8 @@ def read_agent(body: Json) -> RemoteAssistant:
             "temperature": 1.0,
             "top_p": 1.0,
             "reasoning_effort": optional_text(part(body, "reasoning"), "effort"),
-            "response_format": _read_format(part(part(body, "text"), "format")),
+            # Plain text is what an agent answers with anyway.
+            "response_format": read_format(optional_text(wanted, "type"), schema, default="text"),
             "metadata": without_tags(metadata),
         },
         metadata=metadata,
@@ -203,10 +210,7 @@ def _read_tool(body: Json) -> tuple[str, dict[str, object]]:
     kind = text(body, "type")
     if kind == _WEB_SEARCH:
         return hosted_tool(Tool(name=ToolName.WEB_SEARCH, web_search=_read_search_options(body)))
-    if kind != _FUNCTION:
-        return kind, {}
-    options = function_options(optional_text(body, "description") or "", part(body, "parameters"), strict=False)
-    return FUNCTION_LABEL + text(body, "name"), options
+    return read_function(body, keeps_strict=False) if kind == _FUNCTION else (kind, {})
 
 
 def _read_search_options(body: Json) -> WebSearch:
@@ -218,14 +222,6 @@ def _read_search_options(body: Json) -> WebSearch:
         user_location=location or None,
         is_live=None if mode is None else mode == "live",
     )
-
-
-def _read_format(body: Json) -> object:
-    """A format as in `managed_fields`: plain text is what an agent answers with anyway."""
-    kind = optional_text(body, "type") or "text"
-    if kind != _JSON_SCHEMA:
-        return None if kind == "text" else kind
-    return schema_format(SchemaFormat(name=UNNAMED_FORMAT, schema=part(body, "schema")))
 
 
 def read_session(body: Json) -> WireSession:
@@ -308,30 +304,12 @@ def _read_command(body: Json) -> Step:
     )
 
 
-def _read_web_search(body: Json) -> Step:
-    action = part(body, "action")
-    asked = optional_text(action, "query") or "\n".join(texts(action, "queries"))
-    return Step(tool=_WEB_SEARCH, completed=is_completed(body), input=asked or optional_text(action, "url") or "")
-
-
-def _read_mcp(body: Json) -> Step:
-    error = _as_text(body.get("error"))
-    return Step(
-        tool=ToolName.MCP.value,
-        label=f"{text(body, 'server_label')}.{text(body, 'name')}",
-        completed=is_completed(body) and not error,
-        input=_as_text(body.get("arguments")),
-        output=f"the call failed: {error}" if error else _as_text(body.get("output")),
-    )
-
-
 _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
     {
         "message": _read_message,
         "function_call": _read_call,
         "function_call_output": _read_output,
         "command_execution": _read_command,
-        "web_search_call": _read_web_search,
-        "mcp_call": _read_mcp,
+        "web_search_call": read_web_search,
     }
 )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
+from runner.backends import Files, Question
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import Json, identifier, optional_text, text
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, open_api
-from runner.backends._waiting import Clock, Deadline, Rhythm, Sleep, Wait
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, opening
+from runner.backends._stored import StoringBackend
+from runner.backends._waiting import Deadline, Rhythm, Wait
 from runner.backends.assistants import CAPABILITIES
 from runner.backends.assistants.wire import (
     ENDED,
@@ -34,9 +33,7 @@ from runner.backends.assistants.wire import (
     thread_resources,
 )
 from runner.did_you_mean import seconds
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
-    AssistantId,
     FileId,
     FunctionAnswer,
     FunctionCall,
@@ -47,10 +44,8 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.plan import Kind
-from runner.errors import ModelMissing, RemoteError, RemoteMissing, UnclearOutcome
-from runner.journal import Journal
+from runner.errors import ModelMissing, RemoteError, UnclearOutcome
 
-_ASSISTANTS_V2 = {"OpenAI-Beta": "assistants=v2"}
 STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 MAX_ROUNDS = 16
 """Of function calls in one run: what still calls functions then would never end."""
@@ -59,53 +54,30 @@ LOOP_CODE = "function_loop"
 _PURPOSE = "assistants_output"
 
 
-class AssistantsBackend:
-    """Implements `Backend`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A run at its end, whether it came there by itself or was stopped; `answers` to its calls, by their ids."""
 
-    def __init__(self, api: Api, capabilities: Capabilities) -> None:
+    run: WireRun
+    answers: Mapping[str, FunctionAnswer] = field(default_factory=dict)
+    is_readable: bool = True
+
+
+class AssistantsBackend(StoringBackend):
+    capabilities = CAPABILITIES
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "assistant", assistant_body, read_assistant)
         # Where stores are missing, only assistants that search feel it: listing none is the truth.
         self.files: Files = RemoteFiles(api, Stores.PERHAPS)
-        self.capabilities = capabilities
-        self._api = api
         self._pace = api.pace
-        self._follower = Follower(api)
+        self._rhythm = Rhythm(api.pace.fastest_look_s)
         self._thread_stores: dict[ThreadId, StoreId | None] = {}
         self._takes_all_at_once = True
 
-    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
-        request = Request(doing="listing the assistants", path="/assistants", query={"order": "asc"})
-        return await self._api.list_all(request, read_assistant)
-
-    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        address = deployment.assistant.address
-        request = Request(
-            doing=f"creating the assistant '{address}'",
-            path="/assistants",
-            body=assistant_body(deployment, metadata, resets=False),
-        )
-        creation = Creation(kind=Kind.ASSISTANT, label=address, tags=metadata)
-        return (await self._api.create(request, creation, read_assistant)).value
-
-    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        request = Request(
-            doing=f"updating the assistant '{deployment.assistant.address}'",
-            path=join_path("assistants", deployment.stored_id),
-            body=assistant_body(deployment, metadata, resets=True),
-        )
-        return (await self._api.post(request, read_assistant)).value
-
-    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
-        path = join_path("assistants", assistant_id)
-        request = Request(doing=f"tagging the assistant {assistant_id}", path=path, body={"metadata": dict(metadata)})
-        return (await self._api.post(request, read_assistant)).value
-
-    async def delete_assistant(self, assistant_id: AssistantId) -> None:
-        path = join_path("assistants", assistant_id)
-        await self._api.delete(f"deleting the assistant {assistant_id}", path, Kind.ASSISTANT, assistant_id)
-
     async def ask(self, question: Question) -> Run:
         started = self._pace.clock()
-        followed = await self._follower.follow(await self._start(question), question)
+        followed = await self._follow(await self._start(question), question)
         run = followed.run
         messages, steps = await self._read_results(run) if followed.is_readable else ((), ())
         duration_s = self._pace.clock() - started
@@ -116,15 +88,6 @@ class AssistantsBackend:
         path = join_path("threads", thread_id)
         await self._api.delete(f"deleting the thread {thread_id}", path, Kind.THREAD, thread_id)
         self._thread_stores.pop(thread_id, None)
-
-    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
-        return None
-
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
-        return ()
-
-    async def delete_container(self, container_id: str) -> None:
-        raise RemoteMissing(f"there is no container {container_id}: this API has none")
 
     async def _start(self, question: Question) -> Reply[WireRun]:
         """Put the question and start a run on it: one request, or two where the thread gets its store only now."""
@@ -214,30 +177,7 @@ class AssistantsBackend:
         )
         return await asyncio.gather(self._api.list_all(messages, read_message), self._api.list_all(steps, read_step))
 
-
-def _lacks_path(error: RemoteError) -> bool:
-    """Whether a server has no `/threads/runs`, or takes `runs` for a thread's id; a missing assistant is named."""
-    return error.status in (404, 405) and not isinstance(error, ModelMissing) and "assistant" not in str(error).lower()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
-    """A run at its end, whether it came there by itself or was stopped; `answers` to its calls, by their ids."""
-
-    run: WireRun
-    answers: Mapping[str, FunctionAnswer] = field(default_factory=dict)
-    is_readable: bool = True
-
-
-class Follower:
-    """Follows the runs of one API; it learns when to look."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._pace = api.pace
-        self._rhythm = Rhythm(api.pace.fastest_look_s)
-
-    async def follow(self, reply: Reply[WireRun], question: Question) -> Followed:
+    async def _follow(self, reply: Reply[WireRun], question: Question) -> Followed:
         """The run when it is over; it is stopped if it takes longer than the question allows, or calls without end.
 
         What a run that was stopped for its time has done is not looked at.
@@ -268,7 +208,7 @@ class Follower:
             reply = await self._submit(run, answers)
         raise AssertionError("the last round returns")
 
-    async def cancel(self, run: WireRun) -> str:
+    async def _cancel(self, run: WireRun) -> str:
         """Cancel a run and wait until it has stopped; what went wrong is returned: nobody can do anything about it."""
         path = join_path("threads", run.thread_id, "runs", run.id, "cancel")
         request = Request(doing=f"cancelling the run {run.id}", path=path, budget_s=CANCELLING_S)
@@ -321,7 +261,7 @@ class Follower:
             return reply
 
     async def _give_up(self, run: WireRun, waited: str, code: str | None) -> WireRun:
-        trouble = await self.cancel(run)
+        trouble = await self._cancel(run)
         ending = f"and could not be cancelled: {trouble}" if trouble else "and was cancelled"
         error = f"the run was still '{run.status}' after {waited}, {ending}"
         return replace(run, status=RunStatus.CANCELLED.value, error=error, error_code=code)
@@ -330,9 +270,14 @@ class Follower:
         self, run: WireRun, answers: Mapping[str, FunctionAnswer], error: str, code: str | None = None
     ) -> Followed:
         """The run failed for a reason of ours."""
-        await self.cancel(run)
+        await self._cancel(run)
         failed = replace(run, status=RunStatus.FAILED.value, error=error, error_code=code)
         return Followed(run=failed, answers=answers)
+
+
+def _lacks_path(error: RemoteError) -> bool:
+    """Whether a server has no `/threads/runs`, or takes `runs` for a thread's id; a missing assistant is named."""
+    return error.status in (404, 405) and not isinstance(error, ModelMissing) and "assistant" not in str(error).lower()
 
 
 async def _answer(question: Question, calls: Sequence[FunctionCall]) -> dict[str, FunctionAnswer]:
@@ -372,10 +317,4 @@ def _read_listed(body: Json) -> tuple[str, object]:
     return optional_text(body, "filename") or text(body, "id"), body.get("purpose")
 
 
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[AssistantsBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    async with open_api(endpoint, journal, headers=_ASSISTANTS_V2, clock=clock, sleep=sleep) as api:
-        yield AssistantsBackend(api, CAPABILITIES)
+open_backend = opening({"OpenAI-Beta": "assistants=v2"}, lambda api, _: AssistantsBackend(api))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from runner.backends import FUNCTION_LABEL, Deployment, Question, RemoteAssistant, function_options, schema_format
+from runner.backends import Deployment, Question, RemoteAssistant
 from runner.backends._failures import explain_end
 from runner.backends._json_fields import (
     DECLINED_TAG,
@@ -19,7 +19,8 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
-    read_schema_format,
+    read_format,
+    read_function,
     text,
     text_map,
     texts,
@@ -47,8 +48,6 @@ ENDED = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
 WAITS_FOR_FUNCTIONS = "requires_action"
 FUNCTION = "function"
 JSON_SCHEMA = "json_schema"
-_DEFAULT_FORMAT = "auto"
-_NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +124,7 @@ class WireStep:
     message_id: str | None
 
 
-def assistant_body(deployment: Deployment, metadata: Mapping[str, str], *, resets: bool) -> dict[str, object]:
+def assistant_body(deployment: Deployment, metadata: Mapping[str, str], resets: bool) -> dict[str, object]:
     """What is sent to create or, with `resets`, to update: then what the file doesn't say goes back to its default."""
     assistant = deployment.assistant
     resources: dict[str, dict[str, list[str]]] = {}
@@ -274,11 +273,7 @@ def _read_tool(body: Json) -> tuple[str, dict[str, object]]:
     """A tool's name and options as in `managed_fields`."""
     kind = text(body, "type")
     if kind == FUNCTION:
-        function = part(body, FUNCTION)
-        description = optional_text(function, "description") or ""
-        parameters = part(function, "parameters") or _NO_PARAMETERS
-        options = function_options(description, parameters, strict=function.get("strict") is True)
-        return FUNCTION_LABEL + text(function, "name"), options
+        return read_function(part(body, FUNCTION))
     return kind, {"max_num_results": optional_integer(part(body, kind), "max_num_results")}
 
 
@@ -291,13 +286,9 @@ def _format_body(wanted: ResponseFormat | None) -> dict[str, object] | None:
 
 
 def _read_format(body: Json) -> object:
-    """An assistant's format as in `managed_fields`; of one that this version doesn't know, its name."""
     said = body.get("response_format")
     wanted = {"type": said} if isinstance(said, str) else part(body, "response_format")
-    kind = optional_text(wanted, "type") or _DEFAULT_FORMAT
-    if kind != JSON_SCHEMA:
-        return None if kind == _DEFAULT_FORMAT else kind
-    return schema_format(read_schema_format(part(wanted, JSON_SCHEMA)))
+    return read_format(optional_text(wanted, "type"), part(wanted, JSON_SCHEMA), default="auto")
 
 
 def _read_function_call(body: Json) -> FunctionCall:

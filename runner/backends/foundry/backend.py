@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
+from runner.backends import Backend, Deployment, Endpoint, Files, Question, RemoteAssistant
 from runner.backends._requests import Api, Creation, Request, join_path, open_api
 from runner.backends._sdk import Bearer, has_key, stays_here
 from runner.backends._waiting import Clock, Sleep
@@ -51,8 +51,8 @@ class _Place:
     is_draft: bool = False
 
 
-class FoundryBackend:
-    """Implements `Backend`. An assistant's id names an agent and its version: see `version_id`."""
+class FoundryBackend(Backend):
+    """An assistant's id names an agent and its version: see `version_id`."""
 
     def __init__(self, agents: Api, responses: ResponsesBackend) -> None:
         self.files: Files = responses.files
@@ -137,10 +137,7 @@ class FoundryBackend:
         for draft in self._drafts.pop(thread_id, {}).values():
             await self.delete_assistant(draft)
 
-    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
-        return None
-
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
         return await self._responses.find_containers(response_id)
 
     async def delete_container(self, container_id: str) -> None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.backends import FUNCTION_LABEL, Deployment, RemoteAssistant, function_options, hosted_tool, schema_format
+from runner.backends import Deployment, RemoteAssistant, hosted_tool
 from runner.backends._json_fields import (
     Json,
     moment,
@@ -15,7 +15,8 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
-    read_schema_format,
+    read_format,
+    read_function,
     text,
     text_map,
     texts,
@@ -31,9 +32,6 @@ SPEC_TAG = "runner.spec"
 IDLE_TAG = "runner.idle"
 """Names file search where the assistant has it and nothing to search: the API takes no such tool."""
 LONGEST_NAME = 63
-_FUNCTION = "function"
-_JSON_SCHEMA = "json_schema"
-_TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +136,7 @@ def read_version_id(body: Json) -> str:
 def as_assistant(version: Version, numbers: Sequence[str] = ()) -> RemoteAssistant:
     """In our words; `numbers` are all the versions that its id is to name. Agents of other kinds have few fields."""
     definition = part(version.body, "definition")
-    tools = parts(definition, "tools")
+    tools, wanted = parts(definition, "tools"), part(part(definition, "text"), "format")
     unsent = [name for name in version.metadata.get(IDLE_TAG, "").split(",") if name]
     by_kind = {str(tool.get("type")): tool for tool in tools}
     name = optional_text(version.body, "description") or version.name
@@ -154,7 +152,8 @@ def as_assistant(version: Version, numbers: Sequence[str] = ()) -> RemoteAssista
             "temperature": number(definition, "temperature", 1.0),
             "top_p": number(definition, "top_p", 1.0),
             "reasoning_effort": optional_text(part(definition, "reasoning"), "effort"),
-            "response_format": _read_format(part(part(definition, "text"), "format")),
+            # Text is what the API does when nothing is said.
+            "response_format": read_format(optional_text(wanted, "type"), wanted, default="text"),
             "metadata": without_tags(version.metadata),
         },
         metadata=version.metadata,
@@ -172,10 +171,8 @@ def _code_files(tool: Json) -> tuple[str, ...]:
 
 def _read_tool(tool: Json) -> tuple[str, dict[str, object]]:
     kind = text(tool, "type")
-    if kind == _FUNCTION:
-        strict = tool.get("strict") is True
-        options = function_options(optional_text(tool, "description") or "", part(tool, "parameters"), strict=strict)
-        return FUNCTION_LABEL + text(tool, "name"), options
+    if kind == "function":
+        return read_function(tool)
     if kind == ToolName.MCP.value:
         return hosted_tool(Tool(name=ToolName.MCP, mcp=_read_server(tool)))
     if kind == ToolName.WEB_SEARCH.value:
@@ -209,11 +206,3 @@ def _read_web_search(tool: Json) -> WebSearch:
         user_location=place if isinstance(tool.get("user_location"), dict) else None,
         is_live=is_live if isinstance(is_live, bool) else None,
     )
-
-
-def _read_format(wanted: Json) -> object:
-    """In the words of `managed_fields`; text is what the API does when nothing is said."""
-    kind = optional_text(wanted, "type")
-    if kind != _JSON_SCHEMA:
-        return None if kind in (None, _TEXT) else kind
-    return schema_format(read_schema_format(wanted))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.backends import Limits
+from runner.backends import Capabilities, Limits
 from runner.domain.assistant import ToolName
-from runner.domain.capabilities import Capabilities
 from runner.domain.files import INPUT_TYPES, MAX_INPUT_BYTES
 
 CHOOSE_IT_WHEN = (

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count
 from typing import TYPE_CHECKING, NoReturn
 
-from runner.backends import BatchState, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
+from runner.backends import Backend, BatchState, Capabilities, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import identifier
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
-from runner.backends._waiting import Clock, Sleep
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, opening
 from runner.backends.responses import CAPABILITIES, REPLAY_CAPABILITIES
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
 from runner.backends.responses.model_judge import Judge
-from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
+from runner.backends.responses.turn import Define, Thread, Turn, cancel_response, request_body
 from runner.backends.responses.wire import Produced, Round, WireResponse, build_run, produced_in, read_response
 from runner.domain.assistant import History, JudgeChoice, Price, ToolName
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
-from runner.journal import Journal
 
 if TYPE_CHECKING:
     from runner.backends.responses.batches import Batches
@@ -37,24 +33,22 @@ _ENDS_WITH_ITS_RESPONSE = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SE
 """Tools of which nothing remains on the server, nor asks for more."""
 
 
-class ResponsesBackend:
-    """Implements `Backend`."""
-
-    def __init__(self, api: Api, endpoint: Endpoint, capabilities: Capabilities) -> None:
+class ResponsesBackend(Backend):
+    def __init__(self, api: Api, endpoint: Endpoint, capabilities: Capabilities | None = None) -> None:
         self._replays = endpoint.history is History.REPLAY
         self._remote_files = RemoteFiles(api, Stores.NEVER if self._replays else Stores.ALWAYS)
         self.files: Files = self._remote_files
-        self.capabilities = capabilities
+        self.capabilities = capabilities or (REPLAY_CAPABILITIES if self._replays else CAPABILITIES)
         self._api = api
-        self._in_background = endpoint.background and not self._replays
-        self._window = endpoint.window
+        in_background = endpoint.background and not self._replays
+        self._background = (endpoint.window or "") if in_background else None
         self._threads: dict[ThreadId, Thread] = {}
         self._numbers = count(1)
 
     async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
         return ()
 
-    async def create_assistant(self, *_: object) -> NoReturn:
+    async def create_assistant(self, *_: object, **__: object) -> NoReturn:
         raise RemoteError("this API stores no assistants: a definition travels with each request")
 
     update_assistant = tag_assistant = delete_assistant = create_assistant
@@ -71,11 +65,9 @@ class ResponsesBackend:
         else:
             thread = await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
-        names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
-        order = Order(question=question, define=define, names=names)
-        turn = Turn(self._api, order, thread, in_background=self._in_background, window=self._window)
+        turn = Turn(self._api, question, define, thread, background=self._background)
         try:
-            rounds = await turn.play()
+            rounds = await turn.play(self._remote_files.name_of)
         finally:
             if thread.id is not None:
                 self._threads[thread.id] = thread
@@ -100,11 +92,11 @@ class ResponsesBackend:
         return Batches(self._api)
 
     async def start_batch(self, label: str, questions: Mapping[str, Question]) -> str:
-        def make_body(question: Question) -> Awaitable[Body]:
+        bodies: dict[str, Body] = {}
+        for key, question in questions.items():
             thread = Thread(is_stored=not self._leaves_nothing(question))
-            return request_body(question, _define_with(question), thread, [question_item(question, {})])
-
-        bodies = {key: await make_body(question) for key, question in questions.items()}
+            items = [question_item(question, self._remote_files.name_of)]
+            bodies[key] = await request_body(question, _define_with(question), thread, items)
         return await self._batches.start(label, bodies, next(iter(questions.values())).tags)
 
     async def look_at_batch(self, batch_id: str) -> BatchState:
@@ -128,9 +120,7 @@ class ResponsesBackend:
             message = "the assistant asks for something that nobody answers in a batch"
             line = replace(line, status="failed", error=message)
         thread = Thread(own_id=ThreadId(line.id), last_response_id=line.id)
-        for container_id in line.container_ids:
-            thread.container_ids.add(container_id)
-            self._api.note_found(Kind.CONTAINER, container_id, line.id)
+        thread.note_containers(self._api, line.id, line.container_ids)
         self._threads[ThreadId(line.id)] = thread
         rounds = (Round(response=line),)
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
@@ -140,8 +130,7 @@ class ResponsesBackend:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)
         for response_id in thread.response_ids:
             if response_id in thread.running:
-                await cancel_response(self._api, response_id)
-                thread.running.discard(response_id)
+                await self._stop(thread, response_id)
             path = join_path("responses", response_id)
             await self._api.delete(f"deleting the response {response_id}", path, Kind.RESPONSE, response_id)
         if thread.conversation_id is not None:
@@ -151,12 +140,20 @@ class ResponsesBackend:
             with suppress(RemoteError):
                 await self.delete_container(container_id)
 
-    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
-        return None
+    async def _stop(self, thread: Thread, response_id: str) -> None:
+        """Cancel a response, where that can be; its server may have made a container of which we did not hear."""
+        if self._background is not None:
+            await cancel_response(self._api, thread, response_id)
+        else:
+            with suppress(RemoteError):
+                container_ids, _ = await self.find_containers(response_id)
+                thread.note_containers(self._api, response_id, container_ids)
+        thread.running.discard(response_id)
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
         request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
-        return (await self._api.get(request, read_response)).value.container_ids
+        response = (await self._api.get(request, read_response)).value
+        return response.container_ids, response.is_over
 
     async def delete_container(self, container_id: str) -> None:
         path = join_path("containers", container_id)
@@ -179,7 +176,7 @@ class ResponsesBackend:
         is_whole = question.may_be_forgotten and question.is_last and question.thread_id is None
         assistant = question.deployment.assistant
         goes_on = bool(assistant.functions) or not assistant.tool_names <= _ENDS_WITH_ITS_RESPONSE
-        return is_whole and not goes_on and not self._in_background and not self._replays
+        return is_whole and not goes_on and self._background is None and not self._replays
 
     async def _thread_of(self, question: Question) -> Thread:
         if question.thread_id is not None:
@@ -230,11 +227,4 @@ def _thread_elsewhere(thread_id: ThreadId) -> Thread:
     return Thread(conversation_id=thread_id)
 
 
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[ResponsesBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    capabilities = REPLAY_CAPABILITIES if endpoint.history is History.REPLAY else CAPABILITIES
-    async with open_api(endpoint, journal, headers={}, clock=clock, sleep=sleep) as api:
-        yield ResponsesBackend(api, endpoint, capabilities)
+open_backend = opening({}, ResponsesBackend)

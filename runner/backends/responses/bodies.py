@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.backends import Question
@@ -15,6 +15,7 @@ from runner.domain.assistant import (
     Tool,
     ToolName,
     WebSearch,
+    said,
 )
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, StoreId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
@@ -48,25 +49,23 @@ def definition_body(assistant: Assistant, material: Material) -> Body:
         "reasoning": {"effort": assistant.reasoning_effort} if assistant.reasoning_effort else None,
         "text": {"format": _format_body(assistant.response_format)} if assistant.response_format else None,
     }
-    return {"model": assistant.model, **_said(optional)}
+    return {"model": assistant.model, **said(**optional)}
 
 
 def settings_body(assistant: Assistant, material: Material, *, tags: Mapping[str, str] | None) -> Body:
     """What is said with each request, whoever keeps the definition; `tags` None: the server keeps no response."""
     tools = _tool_bodies(assistant, material)
-    return _said(
-        {
-            "include": [_INCLUDES[str(tool["type"])] for tool in tools if tool["type"] in _INCLUDES],
-            "max_output_tokens": assistant.max_output_tokens,
-            "metadata": None if tags is None else {**assistant.metadata, **tags},
-        }
+    return said(
+        include=[_INCLUDES[str(tool["type"])] for tool in tools if tool["type"] in _INCLUDES],
+        max_output_tokens=assistant.max_output_tokens,
+        metadata=None if tags is None else {**assistant.metadata, **tags},
     )
 
 
-def question_item(question: Question, names: Mapping[FileId, str]) -> Body:
-    """The question as an input item. `names` of the files tell images from documents."""
+def question_item(question: Question, name_of: Callable[[FileId], str]) -> Body:
+    """The question as an input item. The names of the files tell images from documents."""
     given = [file_id for file_id, use in question.attachments if use is FileUse.INPUT]
-    images = [file_id for file_id in given if file_type(names.get(file_id, "")) in IMAGE_TYPES]
+    images = [file_id for file_id in given if file_type(name_of(file_id)) in IMAGE_TYPES]
     files = [{"type": "input_image" if one in images else "input_file", "file_id": one} for one in given]
     if not files:
         return {"role": "user", "content": question.text}
@@ -110,7 +109,7 @@ def _tool_body(tool: Tool, material: Material) -> Body | None:
         files = {"file_ids": list(material.code_file_ids)} if material.code_file_ids else {}
         options: Body = {"container": {"type": "auto", **files}}
     elif tool.name is ToolName.FILE_SEARCH:
-        options = _said({"vector_store_ids": list(material.store_ids), "max_num_results": tool.max_num_results})
+        options = said(vector_store_ids=list(material.store_ids), max_num_results=tool.max_num_results)
     elif tool.name is ToolName.WEB_SEARCH:
         options = _web_search_options(tool.web_search or WebSearch())
     else:
@@ -121,13 +120,11 @@ def _tool_body(tool: Tool, material: Material) -> Body | None:
 
 def _web_search_options(search: WebSearch) -> Body:
     location = search.user_location
-    return _said(
-        {
-            "search_context_size": search.context_size,
-            "filters": {"allowed_domains": list(search.allowed_domains)} if search.allowed_domains else None,
-            "user_location": None if location is None else {"type": "approximate", **location},
-            "external_web_access": search.is_live,
-        }
+    return said(
+        search_context_size=search.context_size,
+        filters={"allowed_domains": list(search.allowed_domains)} if search.allowed_domains else None,
+        user_location=None if location is None else {"type": "approximate", **location},
+        external_web_access=search.is_live,
     )
 
 
@@ -135,16 +132,14 @@ def _mcp_options(server: McpServer) -> Body:
     required: object = server.require_approval
     if isinstance(server.require_approval, Mapping):
         required = {word: {"tool_names": list(names)} for word, names in server.require_approval.items()}
-    return _said(
-        {
-            "server_label": server.label,
-            "server_url": server.url,
-            "server_description": server.description,
-            "authorization": server.authorization,
-            "headers": dict(server.headers),
-            "allowed_tools": list(server.allowed_tools),
-            "require_approval": required,
-        }
+    return said(
+        server_label=server.label,
+        server_url=server.url,
+        server_description=server.description,
+        authorization=server.authorization,
+        headers=dict(server.headers),
+        allowed_tools=list(server.allowed_tools),
+        require_approval=required,
     )
 
 
@@ -154,11 +149,6 @@ def _format_body(wanted: ResponseFormat) -> Body:
     described = {"description": wanted.description} if wanted.description else {}
     named = {"type": "json_schema", "name": wanted.name, **described}
     return {**named, "schema": wanted.schema, "strict": wanted.strict}
-
-
-def _said(body: Body) -> Body:
-    """Without what the file leaves out."""
-    return {name: value for name, value in body.items() if value is not None and value not in ("", [], {})}
 
 
 def _function_body(function: Function) -> Body:

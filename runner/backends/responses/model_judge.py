@@ -168,16 +168,20 @@ def _read_decided(question: Question, answer: Json) -> Answer:
     if kind != question.kind.value:
         raise Malformed(f"it answers '{question.name}', a {question.kind.value}, with a {kind}")
     if question.kind is QuestionKind.PREDICATE:
-        yes = _share(number(answer, "probability", math.nan))
-        return Answer(name=question.name, probabilities={"yes": yes, "no": 1 - yes})
+        return Answer(name=question.name, probabilities=_read_yes(answer))
     word = "value" if question.kind is QuestionKind.CHOICE else "label"
-    told = {str(one.get(word)): _share(number(one, "probability", math.nan)) for one in parts(answer, "probabilities")}
+    told = {str(one.get(word)): _share(one) for one in parts(answer, "probabilities")}
     return Answer(name=question.name, probabilities=_check_shares(question, told))
+
+
+def _read_yes(answer: Json) -> Mapping[str, float]:
+    yes = _share(answer)
+    return {"yes": yes, "no": 1 - yes}
 
 
 def _check_shares(question: Question, told: Mapping[str, float]) -> Mapping[str, float]:
     """The share of each option, together 1 at most: what no option gets is doubt, and counts for none."""
-    options, total = [option for option, _ in question.options], sum(told.values())
+    options = [option for option, _ in question.options]
     if unknown := set(told) - set(options):
         raise Malformed(f"it answers '{question.name}' with {sorted(unknown)[0]!r}, which is no option")
     total = sum(told.values())
@@ -186,7 +190,8 @@ def _check_shares(question: Question, told: Mapping[str, float]) -> Mapping[str,
     return {option: share / total for option, share in told.items()}
 
 
-def _share(value: float) -> float:
+def _share(body: Json, name: str = "probability") -> float:
+    value = number(body, name, math.nan)
     if not (math.isfinite(value) and 0 <= value <= 1):
         raise Malformed(f"{value} is no probability")
     return value
@@ -268,10 +273,9 @@ def _read_verdict(question: Question, body: object) -> Answer:
     told = cast(Json, body)
     reason = str(told.get("reason", ""))[:_LONGEST_REASON]
     if question.kind is QuestionKind.PREDICATE:
-        yes = _share(number(told, "probability", math.nan))
-        return Answer(name=question.name, probabilities={"yes": yes, "no": 1 - yes}, reason=reason)
+        return Answer(name=question.name, probabilities=_read_yes(told), reason=reason)
     shares = told.get("probabilities")
     if not isinstance(shares, dict):
         raise Malformed(f"it has no probabilities for '{question.name}'")
-    read = {str(name): _share(number(shares, name, math.nan)) for name in shares}
+    read = {str(name): _share(shares, name) for name in shares}
     return Answer(name=question.name, probabilities=_check_shares(question, read), reason=reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -198,7 +198,7 @@ class Thread:
 
     With `remembers_itself`, the server keeps nothing: `history` is sent again with each request. Else it is a
     conversation, or a chain of responses. With `is_stored` False, it is one response that leaves nothing behind.
-    `running` are responses in the background that were not seen to end.
+    `running` are responses that were not seen to end.
     """
 
     own_id: ThreadId | None = None
@@ -236,44 +236,39 @@ class Thread:
             said = text_of(response)
             self.history += [*items, *([answer_item(said)] if said else []), *map(call_item, response.calls)]
 
+    def note_containers(self, api: Api, label: str, container_ids: Iterable[str]) -> None:
+        """The server makes them by itself; who cleans up after a kill has to know of them."""
+        for container_id in container_ids:
+            if container_id not in self.container_ids:
+                self.container_ids.add(container_id)
+                api.note_found(Kind.CONTAINER, container_id, label)
+
 
 Define = Callable[[Material], Awaitable[Body]]
 """What tells a response who answers: the assistant's whole definition, or where it is kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a turn is about. `names` are those of uploaded files, as far as they are known."""
-
-    question: Question
-    define: Define
-    names: Mapping[FileId, str]
 
 
 class Turn:
     """The work on one question."""
 
     def __init__(
-        self, api: Api, order: Order, thread: Thread, *, in_background: bool, window: str | None = None
+        self, api: Api, question: Question, define: Define, thread: Thread, *, background: str | None = None
     ) -> None:
-        """`window` is how long a response in the background may take, as the API says it."""
-        question = order.question
+        """`background` says how long a response may take there, in the API's word, or "": no longer than it must."""
         self._api = api
         self._question = question
-        self._define = order.define
+        self._define = define
         self._thread = thread
-        self._names = order.names
-        self._background: Body | None = None
-        if in_background:
-            options: Body = {"background_options": {"completion_window": window}} if window else {}
-            self._background = {"background": True, **options}
+        self._background: Body = {} if background is None else {"background": True}
+        if background:
+            self._background["background_options"] = {"completion_window": background}
         self._address = question.deployment.assistant.address
         self._deadline = Deadline.after(question.deadline_s, api.pace.clock)
-        self._rhythm = Rhythm(api.pace.fastest_look_s, slowest_s=UNHURRIED_LOOK_S if window else SLOWEST_LOOK_S)
+        self._rhythm = Rhythm(api.pace.fastest_look_s, slowest_s=UNHURRIED_LOOK_S if background else SLOWEST_LOOK_S)
 
-    async def play(self) -> tuple[Round, ...]:
+    async def play(self, name_of: Callable[[FileId], str]) -> tuple[Round, ...]:
         """All responses of the turn. Its end, good or bad, is the last one's; what raises is no end."""
-        items = [question_item(self._question, self._names)]
+        items = [question_item(self._question, name_of)]
         rounds: list[Round] = []
         while True:
             one = await self._respond(items)
@@ -325,20 +320,16 @@ class Turn:
         body = await request_body(self._question, self._define, self._thread, items)
         response = await (self._make_in_background(body) if self._background else self._make_streamed(body))
         self._thread.note(response, items)
-        for container_id in response.container_ids:
-            self._note_container(container_id)
+        self._thread.note_containers(self._api, self._address, response.container_ids)
         return response
-
-    def _note_container(self, container_id: str) -> None:
-        """The server makes it by itself; who cleans up after a kill has to know of it."""
-        if container_id not in self._thread.container_ids:
-            self._thread.container_ids.add(container_id)
-            self._api.note_found(Kind.CONTAINER, container_id, self._address)
 
     async def _make_streamed(self, body: Body) -> WireResponse:
         stores = self._thread.is_stored and not self._thread.remembers_itself
         wait, queue = self._wait(), asyncio.timeout(None)
-        listener = ResponseListener(self._note_container, partial(self._limit_queue, queue))
+        listener = ResponseListener(
+            lambda container_id: self._thread.note_containers(self._api, self._address, [container_id]),
+            partial(self._limit_queue, queue),
+        )
         trouble: RemoteError | None = None
         try:
             with suppress(TimeoutError):
@@ -349,6 +340,8 @@ class Turn:
         finally:
             if listener.remote_id is not None and stores:
                 self._thread.response_ids.append(listener.remote_id)
+                if listener.ending is None:
+                    self._thread.running.add(listener.remote_id)
         assert listener.remote_id is not None, "else an error was raised"
         if listener.ending is not None:
             return listener.ending
@@ -380,7 +373,7 @@ class Turn:
             self._thread.running.add(begun.id)
             return begun
 
-        request = self._request({**body, **(self._background or {})}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
+        request = self._request({**body, **self._background}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
         reply = await self._api.create(request, self._creation(), read_begun)
         response = await self._follow(reply, f"waiting for the response {reply.value.id}", body)
         self._thread.running.discard(response.id)
@@ -397,13 +390,16 @@ class Turn:
             pause_s = self._rhythm.pause_s(reply.poll_after_s, pace.clock() - started)
             await pace.sleep(min(pause_s, left_s))
             reply = await self._look(reply.value.id, doing, body)
-        return reply.value if reply.value.is_over else await self._give_up(reply.value, wait, "its connection was lost")
+        if not reply.value.is_over:
+            return await self._give_up(reply.value, wait, "its connection was lost")
+        self._thread.running.discard(reply.value.id)
+        return reply.value
 
     async def _give_up(self, response: WireResponse, wait: Wait, ending: str) -> WireResponse:
         """A response in the background is cancelled first; the `ending` is of one that was not."""
         waited, code = wait.describe(response.status, self._question.deadline_s)
         if self._background:
-            trouble = await cancel_response(self._api, response.id)
+            trouble = await cancel_response(self._api, self._thread, response.id)
             ending = f"it could not be cancelled: {trouble}" if trouble else "it was cancelled"
         error = f"the response was still '{response.status}' after {waited}, and {ending}"
         return replace(response, status="cancelled", error=error, error_code=code)
@@ -443,7 +439,7 @@ async def request_body(question: Question, define: Define, thread: Thread, items
     return await define(material) | settings | thread.context_body(items)
 
 
-async def cancel_response(api: Api, response_id: str) -> str:
+async def cancel_response(api: Api, thread: Thread, response_id: str) -> str:
     """Cancel a response in the background; what went wrong is returned: nobody can do anything about it."""
     doing = f"cancelling the response {response_id}"
     path = join_path("responses", response_id, "cancel")
@@ -451,6 +447,7 @@ async def cancel_response(api: Api, response_id: str) -> str:
         reply = await api.post(Request(doing=doing, path=path, budget_s=CANCELLING_S), read_response)
     except RemoteError as error:
         return str(error)
+    thread.note_containers(api, response_id, reply.value.container_ids)
     return "" if reply.value.is_over else f"it was '{reply.value.status}' afterwards"
 
 

@@ -259,7 +259,7 @@ def _read_output(body: Json) -> str:
     return "[image]" if body.get("type") == "image" else optional_text(body, "logs") or ""
 
 
-def _read_web_search(body: Json) -> Step:
+def read_web_search(body: Json) -> Step:
     action = part(body, "action")
     asked = optional_text(action, "query") or "\n".join(texts(action, "queries"))
     return Step(
@@ -330,7 +330,7 @@ _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
         "message": _read_message,
         "file_search_call": _read_file_search,
         "code_interpreter_call": _read_code,
-        "web_search_call": _read_web_search,
+        "web_search_call": read_web_search,
         "function_call": _read_function_call,
         "mcp_call": _read_mcp_call,
         "mcp_list_tools": _read_mcp_tools,

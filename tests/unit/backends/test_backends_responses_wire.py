@@ -250,7 +250,7 @@ def test_an_image_is_shown_and_a_document_is_read():
     asked = wire.question(
         attachments=((ids[0], FileUse.INPUT), (ids[1], FileUse.INPUT), (ids[2], FileUse.CODE_INTERPRETER))
     )
-    content = question_item(asked, {ids[0]: "menu.PNG", ids[1]: "receipt.pdf"})["content"]
+    content = question_item(asked, {ids[0]: "menu.PNG", ids[1]: "receipt.pdf"}.__getitem__)["content"]
     assert content == [
         {"type": "input_text", "text": "How much?"},
         {"type": "input_image", "file_id": "file-1"},

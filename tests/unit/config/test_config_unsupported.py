@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends import assistants, responses
+from runner.backends import Capabilities, assistants, responses
 from runner.config import Configuration, load_configuration
 from runner.config.loading import find_unsupported
 from runner.domain.assistant import History, Server, Target
-from runner.domain.capabilities import Capabilities
 from runner.errors import Location
 
 ASSISTANTS = """\

@@ -20,15 +20,30 @@ GUIDE = Assistant(address=Address("guide"), location=HERE, name="Guide", model="
 PROJECT = Project(namespace=Namespace("n"), assistants=(GUIDE,), targets={}, default_target="embedded")
 
 
+REFUSED = replace(ANSWERED, text="", refusal="I can't.")
+CUT = replace(ANSWERED, status=RunStatus.INCOMPLETE)
+LIMITS = [
+    "a turn may take 300 s where the scenario has no `timeout`",
+    "`timeout: 2` is for the whole scenario (scenarios/x.yaml:3:5)",
+    "`queue_timeout: 1` is for each time that it is queued",
+]
+
+
 @pytest.mark.parametrize(
-    ("run", "check"),
-    [(ANSWERED, ("contains", {"value": "39.25"})), (replace(ANSWERED, text="", refusal="I can't."), ("refuses", {}))],
+    ("run", "check", "reason"),
+    [
+        (ANSWERED, ("contains", {"value": "39.25"}), "the answer came too late"),
+        (REFUSED, ("refuses", {}), "the answer came too late"),
+        *((CUT, ("status", {"value": "incomplete"}), f"the answer is incomplete; {limit}") for limit in LIMITS),
+    ],
 )
-async def test_what_came_too_late_is_no_answer_whatever_it_is(run: Run, check: tuple[str, dict[str, object]]) -> None:
+async def test_what_came_too_late_is_no_answer_whatever_it_is(
+    run: Run, check: tuple[str, dict[str, object]], reason: str
+) -> None:
     expected = Expectation(check=check[0], parameters=check[1], location=HERE)
     turn = Turn(ask="How much?", expectations=(expected,), location=HERE)
     scenario = Scenario(name="x", assistant=GUIDE.address, turns=(turn,), location=HERE)
-    late = TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason="the answer came too late")
+    late = TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=reason)
     kept = ScenarioResult(
         scenario=scenario,
         outcome=Outcome.ERRORED,
@@ -38,4 +53,4 @@ async def test_what_came_too_late_is_no_answer_whatever_it_is(run: Run, check: t
 
     (result,) = [one async for one in judge_again([kept], [scenario], PROJECT, AtHand())]
 
-    assert (result.outcome, result.turns[0].reason) == (Outcome.ERRORED, "the answer came too late")
+    assert (result.outcome, result.turns[0].reason) == (Outcome.ERRORED, reason)

@@ -14,9 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from runner.backends import Deployment, Question, RemoteAssistant, RemoteStore, StoredFile, managed_fields
+from runner.backends import Capabilities, Deployment, Question, RemoteAssistant, RemoteStore, StoredFile, managed_fields
 from runner.domain.assistant import Address, Assistant, Namespace, Tool, ToolName
-from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, FileId, Run, StoreId, ThreadId
 from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.domain.plan import Kind
