@@ -19,7 +19,7 @@ from runner.config.declared_assistants import JSON_SCHEMA, KEY
 from runner.config.declared_tools import RESERVED_NAMES, find_schema_obstacle
 from runner.config.declared_tools import tool as make_tool_schema
 from runner.config.exported_assistants import Export, as_mapping
-from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, assistants_schema
+from runner.config.file_schemas import EFFORTS, assistants_schema
 from runner.config.writing import STEP, protect
 from runner.domain.assistant import ToolName
 from runner.domain.hosts import find_address_fault
@@ -33,7 +33,6 @@ Json = Mapping[str, object]
 LONGEST_NOTE = 2000
 """Characters of a comment; what is cut is said to be."""
 _LONGEST_ADDRESS = 40
-_LONGEST_VALUE = 512
 _SILENT = frozenset({"object", "created_at", "id"})
 _DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1}
 _HANDLED = frozenset(
@@ -317,7 +316,7 @@ def _add_metadata(written: object, draft: _Draft) -> None:
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         if key.startswith(_OUR_TAGS):
             draft.note("a tag of runner's, left out", {key: text})
-        elif len(taken) == MAX_METADATA_KEYS or len(text) > _LONGEST_VALUE or not re.fullmatch(r".{1,64}", key):
+        elif find_mismatch({**taken, key: text}, _fields("assistant")["metadata"]):
             draft.note("metadata beyond what fits", {key: text})
         elif _SECRET_NAME.search(key):
             draft.note("metadata left out for its name", {key: text})
