@@ -381,28 +381,20 @@ def _read_turns(
             brought = {file.name for file in attachments}
             files = {*known.files, *brought} if known.files is not None and is_known else None
             known = replace(known, files=files)
-            turns.append(_read_turn(document, one, place, attachments, known))
+            turns.append(
+                Turn(
+                    ask=str(one.get("ask")),
+                    attachments=attachments,
+                    expectations=_read_expect(document, one, place, known),
+                    location=document.location(place),
+                )
+            )
     return tuple(turns), _read_expect(document, body, where, known)
 
 
 def _read_expect(document: YamlDocument, body: _Body, where: Where, known: Known) -> tuple[Expectation, ...]:
     expect = body.get("expect")
     return read_expectations(document, expect, (*where, "expect"), known) if isinstance(expect, list) else ()
-
-
-def _read_turn(
-    document: YamlDocument,
-    body: _Body,
-    where: Where,
-    attachments: tuple[LocalFile, ...],
-    known: Known,
-) -> Turn:
-    return Turn(
-        ask=str(body.get("ask")),
-        attachments=attachments,
-        expectations=_read_expect(document, body, where, known),
-        location=document.location(where),
-    )
 
 
 def _read_attachments(
