@@ -151,6 +151,7 @@ RIGHT = (
     (FEES, "When does the exhibition end?", "8 June 2026.”"),
     (FEES, "On what day does the exhibition end?", "8 June 2026.”"),
     (FEES, "When does the show start?", "20:00.”"),
+    ("Parcel\n\nTotal weight: approx. 15 kg", "What is the total weight?", "approx. 15 kg”"),
     ("", "I bought 3 shirts for $30. How much is each shirt?", "$10.00."),
     ("", "How much is left of $500 after 3 nights at $120?", "$140.00."),
     ("", "The taxi was $30, we were 3, plus 20% tip. How much each?", "$12.00 each."),
@@ -518,6 +519,11 @@ DENIED_ELSEWHERE = (
     (f"{POOL}The sauna is open. The pool is under renovation.", "When does the pool open?"),
     ("Order\n\nDelivery date: 14 June 2026\nThe delivery is postponed by a week.", "What is the delivery date?"),
     ("Notes\n\nProject manager: to be decided\nThe project manager is Ben Ode.", "Who is the project manager?"),
+    # No value is told.
+    ("Locker\n\nLocker number: ask at the desk", "What is the locker number?"),
+    ("Contract\n\nSignature date: ________", "What is the signature date?"),
+    ("Launch\n\nLaunch plan: TBD", "What is the launch plan?"),
+    ("Europe\n\nThe capital of Norway is Oslo.", "Who is the capital of Norway?"),
     # Digits that are no price: a measure, a time, a day, or with a mark that belongs to a footnote.
     ("Shop\n\nSuitcase 23.00 kg\nBelt 26.00", "How much is the suitcase?"),
     ("Shop\n\nRope 45.00 m\nBelt 26.00", "How much is the rope?"),

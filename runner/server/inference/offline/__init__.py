@@ -237,6 +237,8 @@ def _read_values(question: str, parameters: Sequence[_Parameter]) -> tuple[list[
         value = number if kind == "number" else token[kind]
         if kind == "sign" or value is None:  # What stands beside a number may change it ("-5", "20°").
             problem = f"'{token[0]}' can be read in several ways"
+        elif kind == "number" and re.match(r"0\d", token[kind]):
+            problem = f"'{token[0]}' may be no number"
         elif kind != "word":
             # The first word is the verb, or asks.
             before, after = texts[index] if index > 1 else "", texts[index + 2]
@@ -289,7 +291,9 @@ def _fits(value: _Value, parameter: _Parameter) -> bool:
         # "Bag 23" is no weight of 23; "raised to 20" is not "raised by 20"; "5 years" are not the year 5.
         is_placed = value.before in {"", *_STRUCTURE - {"to", "from"}, *parameter.words} and not value.after
         return types in ("number", "integer") and (is_named or is_placed)
-    if types not in ("string", ["string", "null"]):
+    # "From Norway" is not to it, and "until" a day not on it.
+    is_bound = value.kind in {"choice", "date"} and value.before in {"from", "until", "before", "after", "between"}
+    if types not in ("string", ["string", "null"]) or (is_bound and value.before not in parameter.roots):
         return False
     if choices or value.kind == "choice":
         # "The first bag" needs not be one of first class.

@@ -36,32 +36,29 @@ CODES = tuple(
 )
 _WORDS = {
     "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
-    "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
+    "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
 }  # fmt: skip
 
 CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
 # Grouped first, else plain; NBSP and the narrow NBSP group too.
 NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
 _TOKEN = re.compile(
-    rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
+    rf"(?i)(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
     rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
-    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?",
-    re.IGNORECASE,
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?"
 )
 _CURRENCY = re.compile(rf"{CURRENCY}|\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
 _UNUSABLE = re.compile(
-    r"\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
-    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
-    re.IGNORECASE,
+    r"(?i)\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b"
 )
 # What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
 # extraction has put behind it ("$3201", "23.751", "$23 75").
 DOUBTFUL = re.compile(
-    r"\d[⁰¹²³⁴-⁹₀-₉*†‡]|[⁰¹²³⁴-⁹]\d"
+    r"(?i)\d[⁰¹²³⁴-⁹₀-₉*†‡]|[⁰¹²³⁴-⁹]\d"
     rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
     rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
-    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
-    re.IGNORECASE,
+    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)"
 )
 
 
@@ -235,8 +232,8 @@ def tell(calculation: Calculation, value: Decimal) -> str:
         return _tell_split(calculation.whole, calculation.people, value)
     text, exact = _format(abs(value) if sense is Sense.DIFFERENCE else value, currency), calculation.amount.value
     shown = Decimal(re.sub(r"[^\d.]", "", text))
-    if exact and not shown:
-        raise NotSure("the result is too small to be told")
+    if (exact and not shown) or abs(exact) > 10**MAX_DIGITS:
+        raise NotSure("the result is too small to be told, or too large")
     sentence = sense.value.format(text, unit=calculation.unit)
     return sentence if shown == abs(exact) else f"Rounded to two decimals, {sentence[0].lower()}{sentence[1:]}"
 
@@ -312,18 +309,16 @@ _GRADES = frozenset(
     "medium large single double triple plan tier level class option package rate fee price cost amount".split()
 )
 _LINE = re.compile(
-    r"^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?"
+    r"(?i)^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?"
     rf"(?P<before>{CURRENCY})?\s?(?P<minus>[-−])?(?P<amount>{NUMBER})(?P<after>\s?{CURRENCY})?"
-    r"(?P<close>\s?[-)])?\s*\|?$",
-    re.IGNORECASE,
+    r"(?P<close>\s?[-)])?\s*\|?$"
 )
 _PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)"
 _ON_PRICES = re.compile(r"(?i)\b(prices|rates|rents|fares|amounts|(half|double|\w+er)( the)? price)\b|^\W*price\b")
 _ON_ALL = re.compile(r"(?i)%|\b(percent|everything|minimum|surcharges?|discounts?|happy hour|get 1|\d for \d)\b")
 _SEVERAL = re.compile(
-    r"\s*\|?\s*(?P<count>\d{1,3})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)"
-    rf"(?:[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}[\s=|.]*)?",
-    re.IGNORECASE,
+    r"(?i)\s*\|?\s*(?P<count>\d{1,3})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)"
+    rf"(?:[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}[\s=|.]*)?"
 )
 
 
@@ -540,7 +535,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None or any(word in _NO_NAME or "#" in word for word in words):
+    if found is None or any({word, stem(word)} & _NO_NAME or "#" in word for word in words):
         return None
     count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:

@@ -269,7 +269,8 @@ _M, _N, _UNIT = r"#m\d+", r"#n\d+", r"(?P<unit>[a-z]+)"
 # Amounts that are not spent, or not beside others, are in it, too.
 _TAKEN = (
     "i we you he she it they his her their your is are was were be and or cost costs paid spent have has had me us "
-    "price salary income wage bonus prize limit allowance balance value option list sale original note card gift"
+    "price salary income wage bonus prize limit allowance balance value option list sale original note card gift total "
+    "subtotal net gross amount difference"
 )
 # A word that has no part to play; "my friend's" is somebody else's.
 _WORD = rf"(?!(?:{'|'.join(sorted({*CHANGING, *PREPOSITIONS, *_TAKEN.split()}))}|{_PERSON})\b)[a-z][a-z-]*(?!')"
@@ -283,7 +284,7 @@ _SUM = r"(?: in total| altogether| together| combined)?"
 _TIP = rf"(?:an? )?{PERCENT}{_EXTRA}"
 _ARE_PEOPLE = rf"(?:we are|we were|there are|there were) (?:only )?{_N}(?: of us| people)?"
 
-_SHARE = "(?:have|has|had|shares?|shared|paid|split|want to split)(?: an?| the)?(?: shared)?"
+_SHARE = r"(?:ha(?:ve|s|d)(?= [a-z ]*\bbill\b)|shares?|shared|paid|split|want to split)(?: an?| the)?(?: shared)?"
 _BILL = rf"(?:{_THING} of )?{_M}"
 
 _TOLD = (

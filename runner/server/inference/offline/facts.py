@@ -71,6 +71,8 @@ _MEASURE = re.compile(
 _NEXT_EVENT = re.compile(rf"\s*(?:,|;|\band\b)\s*(?=[^,;]*\b(?:{'|'.join(_EVENTS)})\b)", re.IGNORECASE)
 _WORDS = re.compile(r"[td]\d+_|[^\W_]+(?:['-][^\W_]+)*")
 _VALUE = re.compile(r"^(?:[\d+(“\"A-Z$€£]|\S*\d)")
+_NO_VALUE = re.compile(r"(?i)(?:tb[acd]|n/?a|unknown|pending|see|ask|same|to be|on request|varies|yes|no)\b")
+_NUMBERED = {root(word) for word in ("number", "date", "time", "phone")}
 # Words that change a sum, and not what is said.
 _NAMING = frozenset("each per fee rate deposit tax tip first second third double".split())
 _LIMITS = frozenset("if until earlier later late longer only usually instead might".split())
@@ -187,7 +189,10 @@ def _is_defined(asked: _Asked, text: str) -> bool:
     words = set(read_words(label)) - _PLAIN
     if not value or {root(word) for word in words} != set(asked.roots):
         return False
-    return asked.tells == "is" or re.match(r"[A-Z][\w'’.-]*[a-z]", value) is not None
+    if asked.tells == "who":  # A first name and a last one: a single word may be a place.
+        return re.match(r"[A-Z][\w'’.-]*[a-z] [A-Z]", value) is not None
+    has_value = not _NO_VALUE.match(value) and any(char.isalnum() for char in value)
+    return has_value and (not _NUMBERED & asked.roots or re.search(r"\d", words_to_digits(value)) is not None)
 
 
 def _find_time(asked: _Asked, text: str) -> str:

@@ -193,13 +193,12 @@ class Question:
 
 # A document is read for facts: a line that talks to whoever reads it by machine, or is struck out, holds none.
 _INSTRUCTION = re.compile(
-    r"\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
+    r"(?i)\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
     r"|\b(?:assistant|chatbot|language model|llm|gpt|claude|system prompt|ai (?:model|agent|reader|system))\b"
     r"|\b(?:you must|always|instead) (?:answer|say|reply|respond|output|tell)\b"
-    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~",
-    re.IGNORECASE,
+    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~"
 )
-_SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
+_SENTENCE_END = re.compile(r"(?<!\b[A-Z]\.)(?<!\b[A-Za-z][a-z]\.)(?<!\bapprox\.)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
 _HEADING = re.compile(r"^(?:#+\s*|[*_]{1,3})?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
@@ -325,9 +324,8 @@ UPDATES = re.compile(
 )
 """What is told may not hold any more where another line has one of these, and a word of what is asked."""
 GOES_ON = re.compile(
-    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
-    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b",
-    re.IGNORECASE,
+    r"(?i)\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only"
+    rf"|however|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b"
 )
 _KINDS = frozenset(
     "emergency emergencies group groups member members old former new draft example sample archive superseded return "
