@@ -15,6 +15,7 @@ import errno
 import gc
 import io
 import os
+import resource
 import signal
 import sys
 import threading
@@ -270,23 +271,17 @@ def _ignore_impossible_sizes() -> None:
 
 
 def count_descriptors() -> int | None:
-    """How many files and connections this process may have open; None if that is not limited, or not known."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return None if soft == resource.RLIM_INFINITY else soft
-    return None
+    """How many files and connections this process may have open; None if that is not limited."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _allow_many_files() -> None:
     """As many as the system lets us have: some (macOS: 256) allow few until they are asked."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 

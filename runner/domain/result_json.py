@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, asdict, fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from functools import cache, partial
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, NewType, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from runner.domain.conversation import Run, Step
+from runner.domain.conversation import Run, SearchResult
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.report import Attempt, Report, Results, ScenarioResult, TurnResult, Variant, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -24,23 +24,7 @@ _Built = TypeVar("_Built")
 
 def report_as_json(report: Report) -> Data:
     """A play but for its results, and for what those come to beside their counts."""
-    return {
-        "play_id": report.play_id,
-        "started_at": report.started_at,
-        "duration_s": round(report.duration_s, 3),
-        "exit_code": report.exit_code,
-        "signal": report.signal,
-        "stopped": report.stopped,
-        "shard": report.shard,
-        "selection": report.selection,
-        "tier": report.tier,
-        "variants": [asdict(variant) for variant in report.variants],
-        "fails_on_flaky": report.fails_on_flaky,
-        "definitions": report.definitions,
-        "planned": report.planned,
-        "counts": dict(report.counts),
-        "leftovers": list(report.leftovers),
-    }
+    return {**_as_data(report), "exit_code": report.exit_code, "counts": dict(report.counts)}
 
 
 def report_from_json(data: object, results: Results, **given: object) -> Report:
@@ -50,110 +34,54 @@ def report_from_json(data: object, results: Results, **given: object) -> Report:
 
 def result_as_json(result: ScenarioResult) -> Data:
     """One scenario's result: what was asked and expected under `turns`, what came of it under `attempts`."""
-    scenario = result.scenario
     return {
-        "name": scenario.name,
-        "location": str(scenario.location),
-        "description": scenario.description,
-        "assistant": scenario.assistant,
-        "tags": list(scenario.tags),
-        "golden": scenario.golden,
-        "item": as_plain(scenario.item),
-        "declared_at": str(scenario.declared_at) if scenario.declared_at else None,
-        "repeat": scenario.repeat,
-        "pass_at_least": scenario.passes_needed,
-        "variant": asdict(result.variant) if result.variant else None,
-        "definition": result.definition,
-        "inputs": dict(result.inputs),
-        "outcome": result.outcome.value,
+        **_as_data(result.scenario),
+        "pass_at_least": result.scenario.passes_needed,
+        **_as_data(result),
         "counted_as": result.counted_as,
-        "reason": result.reason,
-        "skip": scenario.skip,
         "duration_s": round(result.duration_s, 3),
-        "expect": _expectations_as_json(scenario.expectations),
-        "turns": [
-            {
-                "ask": turn.ask,
-                "location": str(turn.location),
-                "attachments": [file.name for file in turn.attachments],
-                "expect": _expectations_as_json(turn.expectations),
-            }
-            for turn in scenario.turns
-        ],
-        "attempts": [attempt_as_json(attempt) for attempt in result.attempts],
     }
-
-
-def _expectations_as_json(expectations: tuple[Expectation, ...]) -> list[Data]:
-    return [
-        {"check": one.check, "parameters": as_plain(one.parameters), "location": str(one.location)}
-        for one in expectations
-    ]
 
 
 def attempt_as_json(attempt: Attempt) -> Data:
     """One time through a scenario; its turns are those of the scenario, as far as it came."""
-    return {
-        "outcome": attempt.outcome.value,
-        "reason": attempt.reason,
-        "duration_s": round(attempt.duration_s, 3),
-        "retried": [asdict(retry) for retry in attempt.retried],
-        "verdicts": [verdict_as_json(verdict) for verdict in attempt.verdicts],
-        "turns": [
-            {
-                "outcome": turn.outcome.value,
-                "reason": turn.reason,
-                "cost_usd": turn.cost_usd,
-                "verdicts": [verdict_as_json(verdict) for verdict in turn.verdicts],
-                "run": run_as_json(turn.run) if turn.run else None,
-            }
-            for turn in attempt.turns
-        ],
-    }
+    return _as_data(attempt)
 
 
 def verdict_as_json(verdict: Verdict) -> Data:
-    return {
-        "check": verdict.check,
-        "location": str(verdict.location),
-        "outcome": verdict.outcome.value,
-        "expected": verdict.expected,
-        "found": verdict.found,
-        "reason": verdict.reason,
-        "weak": verdict.weak,
-        "score": as_plain(verdict.score),
-        "details": as_plain(verdict.details),
-    }
+    return _as_data(verdict)
 
 
 def run_as_json(run: Run) -> Data:
     """All that is known of a run; the project's own checks see it, too."""
-    return {
-        "id": run.id,
-        "thread_id": run.thread_id,
-        "status": run.status.value,
-        "ending": run.ending.value,
-        "model": run.model,
-        "answer": run.text,
-        "raw_answer": run.raw_text,
-        "citations": [asdict(one) for one in run.citations],
-        "refusal": run.refusal,
-        "declined": run.declined,
-        "steps": [_step_as_json(step) for step in run.steps],
-        "files": [asdict(file) for file in run.files],
-        "usage": asdict(run.usage) if run.usage else None,
-        "error": run.error,
-        "error_code": run.error_code,
-        "duration_s": None if run.duration_s is None else round(run.duration_s, 3),
-        "replayed": run.is_replayed,
-    }
+    return {**_as_data(run), "ending": run.ending.value}
 
 
-def _step_as_json(step: Step) -> Data:
-    data = asdict(step)
-    for found in data["results"]:
-        found["score"] = found["score"] if isfinite(found["score"]) else 0.0
+def _as_data(one: Any) -> Data:
+    """A dataclass by the keys under which `_build` looks for its fields."""
+    data = {key: _as_value(getattr(one, name)) for name, key, _, _ in _plan(one.__class__)}
+    if data.get("duration_s") is not None:
+        data["duration_s"] = round(data["duration_s"], 3)
     return data
+
+
+def _as_value(value: Any) -> Any:
+    match value:
+        case None | str() | int():
+            return value
+        case tuple():
+            return list(map(_as_value, value))
+        case Location():
+            return str(value)
+        case Enum():
+            return value.value
+        case Run():
+            return run_as_json(value)
+        case LocalFile():
+            return value.name
+        case SearchResult() if not isfinite(value.score):
+            return {**_as_data(value), "score": 0.0}
+    return _as_data(value) if is_dataclass(value) else as_plain(value)
 
 
 def as_plain(value: object) -> Any:
@@ -226,7 +154,10 @@ _NEEDED = (ScenarioResult, Scenario, Turn, Attempt, TurnResult, Run)
 _LATER = ("expect", "verdicts", "replayed", "inputs")
 """Keys that plays of earlier versions don't have."""
 _UNTOLD = {
-    TurnResult: {"cause"},
+    Report: {"results", "can_go_on", "known_tallies"},
+    ScenarioResult: {"scenario"},
+    TurnResult: {"cause", "turn"},
+    Expectation: {"is_idle"},
     Scenario: {field.name for field in fields(Scenario) if "timeout" in field.name}
     | {"smoke", "functions", "continues"},
 }
