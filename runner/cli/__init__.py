@@ -325,19 +325,13 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
         yield
         return
 
-    is_again = _notice_again()
-
-    def on_signal(number: int) -> None:
-        if is_again():
-            # The journal is written line by line, so it is whole.
-            os._exit(128 + number)
-        if interruption.signal is not None:
-            return
-        _say("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)\n")
-        interruption.request(number)
+    def stop(number: int) -> None:
+        if interruption.signal is None:
+            click.echo("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)", err=True)
+            interruption.request(number)
 
     before = {number: signal.getsignal(number) for number in _without_hushed(_ENDING)}
-    _handle(before, lambda number: on_signal(signal.SIGTERM if number is signal.SIGHUP else number))
+    _on_press(before, stop)
     try:
         yield
     finally:
@@ -351,19 +345,14 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
 def tie_stop(server: Server) -> None:
     """Inside the running loop that serves. Being stopped is how a server's work ends: it is no interruption."""
 
-    is_again = _notice_again()
-
-    def on_signal(number: int) -> None:
-        if is_again():
-            # What was acknowledged is in the database; what was at work is settled by its lease.
-            os._exit(128 + number)
+    def stop(_number: int) -> None:
         server.should_exit = True
 
-    _handle(_without_hushed(_ENDING), on_signal)
+    _on_press(_without_hushed(_ENDING), stop)
 
 
-def _notice_again() -> Callable[[], bool]:
-    """Inside a running loop: whether this is another press than the first one that it was asked about.
+def _on_press(numbers: Iterable[signal.Signals], stop: Callable[[int], None]) -> None:
+    """Inside a running loop: what a signal does from now on; one that comes after the first ends the process at once.
 
     `timeout` and other wrappers send one press twice: to the process, and to its group.
     """
@@ -372,19 +361,17 @@ def _notice_again() -> Callable[[], bool]:
     loop = get_running_loop()
     first_s: float | None = None
 
-    def is_again() -> bool:
+    def on_signal(number: int) -> None:
         nonlocal first_s
         first_s = loop.time() if first_s is None else first_s
-        return loop.time() - first_s > _ONE_PRESS_S
-
-    return is_again
-
-
-def _handle(numbers: Iterable[signal.Signals], on_signal: Callable[[signal.Signals], None]) -> None:
-    from asyncio import get_running_loop
+        if loop.time() - first_s > _ONE_PRESS_S:
+            # A journal is written line by line, so it is whole. What a server acknowledged is in its database; what was
+            # at work is settled by its lease.
+            os._exit(128 + number)
+        stop(number)
 
     for number in numbers:
-        get_running_loop().add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(number, on_signal, signal.SIGTERM if number is signal.SIGHUP else number)
 
 
 def _without_hushed(numbers: Iterable[signal.Signals]) -> tuple[signal.Signals, ...]:
@@ -392,11 +379,3 @@ def _without_hushed(numbers: Iterable[signal.Signals]) -> tuple[signal.Signals, 
     return tuple(
         number for number in numbers if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
     )
-
-
-def _say(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except OSError:
-        pass  # the terminal is gone; there is nobody to tell
