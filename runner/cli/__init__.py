@@ -109,8 +109,6 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
         return result if isinstance(result, int) else 0
     except RunnerError as error:
         return _explain(error, secrets)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except click.ClickException as error:
         _name_what_was_meant(error).show()
         return EXIT_WRONG_USAGE
