@@ -7,7 +7,7 @@ import base64
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 from runner.backends import Files, Question, RemoteThread
@@ -85,12 +85,8 @@ class Workspace:
         """The file's path there; a name that is taken is made another."""
         taken = set(self.paths.values())
         clean = name.replace("/", "_").lstrip(".") or "file"
-        path = f"{WORKSPACE}{clean}"
-        for number in count(2):
-            if path not in taken:
-                break
-            path = f"{WORKSPACE}{number}-{clean}"
-        self.paths[file_id] = path
+        names = chain([clean], (f"{number}-{clean}" for number in count(2)))
+        self.paths[file_id] = path = next(one for each in names if (one := f"{WORKSPACE}{each}") not in taken)
         return path
 
 

@@ -156,7 +156,7 @@ class Turn:
         """The turn when it is over, or was stopped; statuses that are not known count as not over."""
         turn: WireTurn | None = None
         while True:
-            turn = await self._look_at_turn(session, turn)
+            turn = await self._look_at_turn(session, turn.id if turn else None)
             seen = await self._look_at_session(session)
             if turn is not None and turn.is_over:
                 return _ended(turn, seen)
@@ -178,12 +178,12 @@ class Turn:
         request = Request(doing=f"waiting for the session {session.id}", path=path, budget_s=self._look_budget_s())
         return (await self._api.get(request, read_session)).value
 
-    async def _look_at_turn(self, session: Session, turn: WireTurn | None) -> WireTurn | None:
+    async def _look_at_turn(self, session: Session, turn_id: str | None) -> WireTurn | None:
         """The question's turn as it is now; None as long as the server shows none."""
-        if turn is None:
+        if turn_id is None:
             return next(iter(await self._list_turns(session)), None)
-        path = join_path("agents", "sessions", session.id, "turns", turn.id)
-        request = Request(doing=f"waiting for the turn {turn.id}", path=path, budget_s=self._look_budget_s())
+        path = join_path("agents", "sessions", session.id, "turns", turn_id)
+        request = Request(doing=f"waiting for the turn {turn_id}", path=path, budget_s=self._look_budget_s())
         return (await self._api.get(request, read_turn)).value
 
     async def _list_turns(self, session: Session) -> tuple[WireTurn, ...]:
@@ -231,9 +231,7 @@ class Turn:
             except RemoteError as error:
                 if error.status != 400 or _UNKNOWN_CALL not in str(error):
                     raise
-                turn = await self._look_at_turn(
-                    session, WireTurn(id=turn_id, status="", is_root=True, error=None, error_code=None, usage=None)
-                )
+                turn = await self._look_at_turn(session, turn_id)
                 if turn is not None and turn.is_over:
                     return  # it has ended meanwhile, and its end tells why
                 if pause_s is None:
@@ -248,7 +246,7 @@ class Turn:
             await send_cancel(self._api, session.id)
             until = Deadline.after(CANCELLING_S, self._pace.clock)
             while turn is not None and not turn.is_over and until.left_s() > 0:
-                turn = await self._look_at_turn(session, turn)
+                turn = await self._look_at_turn(session, turn.id)
                 await self._pace.sleep(self._pace.fastest_look_s)
         except RemoteError as error:
             return str(error)

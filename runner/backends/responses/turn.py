@@ -61,6 +61,7 @@ class ResponseListener:
         """
         self._on_container = on_container
         self._on_status = on_status
+        self.on_id: Callable[[str], None] = lambda _: None
         self.remote_id: str | None = None
         self.status = QUEUED
         self.refusal: Refusal | None = None
@@ -83,7 +84,8 @@ class ResponseListener:
     def take(self, body: Json) -> None:
         """A server that does not stream answers with the whole response."""
         response = read_response(body)
-        self.remote_id, self.status = response.id, response.status
+        self.status = response.status
+        self._learn_id(response.id)
         self._ending = response if response.is_over else None
 
     def _note(self, event: ServerEvent) -> None:
@@ -107,8 +109,7 @@ class ResponseListener:
 
     def _note_response(self, kind: str, body: Json) -> None:
         response_id = identifier(body)
-        if self.remote_id is None:
-            self.remote_id = response_id
+        self._learn_id(response_id)
         if response_id != self.remote_id:
             return
         self.status = text(body, "status")
@@ -120,6 +121,11 @@ class ResponseListener:
         response = read_response(body)
         self._contradicts_itself |= self._ending is not None and response != self._ending
         self._ending = response
+
+    def _learn_id(self, response_id: str) -> None:
+        if self.remote_id is None:
+            self.remote_id = response_id
+            self.on_id(response_id)
 
 
 @dataclass(frozen=True, slots=True)
