@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
@@ -10,7 +9,7 @@ from uuid import uuid4
 from runner.backends import Question
 from runner.backends._failures import explain_overflow
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Request, join_path
-from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait
+from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait, answer_calls, list_names
 from runner.backends.agents.wire import (
     COMPLETED,
     Item,
@@ -24,7 +23,6 @@ from runner.backends.agents.wire import (
     read_turn,
     result_event,
 )
-from runner.did_you_mean import seconds
 from runner.domain.conversation import (
     FunctionAnswer,
     FunctionCall,
@@ -207,17 +205,13 @@ class Turn:
         calls = [(turn_id, call) for turn_id, call in seen.calls if call.id not in self._answers]
         if not calls or turn is None:
             return None
-        names = ", ".join(dict.fromkeys(call.name for _, call in calls))
-        if self._question.answer is None:
-            return f"the assistant calls functions that nothing here answers: {names}"
+        waiting = [call for _, call in calls]
         if len(self._answers) >= MAX_CALLS:
-            return f"the assistant still calls {names} after {MAX_CALLS} calls; it was stopped"
-        try:
-            async with asyncio.timeout(self._deadline.left_s()):
-                answers = await asyncio.gather(*(self._question.answer(call) for _, call in calls))
-        except TimeoutError:
-            return f"{names} did not answer within {seconds(self._question.deadline_s)}"
-        for (turn_id, call), answer in zip(calls, answers, strict=True):
+            return f"the assistant still calls {list_names(waiting)} after {MAX_CALLS} calls; it was stopped"
+        given = await answer_calls(self._question, waiting, self._deadline)
+        if isinstance(given, str):
+            return given
+        for (turn_id, call), answer in zip(calls, given, strict=True):
             self._answers[call.id] = answer
             await self._send_result(session, turn_id, call, answer)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ from runner.backends import Question
 from runner.backends._failures import Refusal
 from runner.backends._json_fields import Json, Malformed, identifier, optional_text, part, read_object, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import QUEUED, SLOWEST_LOOK_S, UNHURRIED_LOOK_S, Deadline, Rhythm, Wait
+from runner.backends._waiting import QUEUED, SLOWEST_LOOK_S, UNHURRIED_LOOK_S, Deadline, Rhythm, Wait, answer_calls
 from runner.backends.responses.bodies import (
     Body,
     Material,
@@ -29,7 +29,6 @@ from runner.backends.responses.bodies import (
 )
 from runner.backends.responses.wire import (
     COMPLETED,
-    ApprovalRequest,
     Round,
     WireResponse,
     is_approved,
@@ -38,8 +37,7 @@ from runner.backends.responses.wire import (
     read_this_response,
     text_of,
 )
-from runner.did_you_mean import seconds
-from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, ThreadId
+from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, UnclearOutcome
 
@@ -282,24 +280,15 @@ class Turn:
 
     async def _answer(self, one: Round, *, is_last: bool) -> Round:
         """Every call answered; or the turn failed, with the reason, if that can't be."""
-        calls, requests, answer = one.response.calls, one.response.approvals, self._question.answer
+        calls, requests = one.response.calls, one.response.approvals
         if is_last:
-            names = _list_names((*calls, *requests))
+            names = ", ".join(dict.fromkeys([*(call.name for call in calls), *(ask.name for ask in requests)]))
             error = f"the assistant still calls {names} in response {MAX_RESPONSES} of this turn; it was stopped"
             return _fail(one, error, LOOP_CODE)
         tools = self._question.deployment.assistant.tools
         one = replace(one, approved=frozenset(request.id for request in requests if is_approved(request, tools)))
-        if not calls:
-            return one
-        names = _list_names(calls)
-        if answer is None:
-            return _fail(one, f"the assistant calls functions that nothing here answers: {names}", None)
-        try:
-            async with asyncio.timeout(self._deadline.left_s()):
-                answers = await asyncio.gather(*(answer(call) for call in calls))
-        except TimeoutError:
-            return _fail(one, f"{names} did not answer within {seconds(self._question.deadline_s)}", None)
-        return replace(one, answers=tuple[FunctionAnswer, ...](answers))
+        given = await answer_calls(self._question, calls, self._deadline) if calls else ()
+        return _fail(one, given, None) if isinstance(given, str) else replace(one, answers=given)
 
     async def _respond(self, items: Sequence[Body]) -> Round:
         """One response; a second one where the first could not be for a container that is gone."""
@@ -446,10 +435,6 @@ async def cancel_response(api: Api, response_id: str) -> str:
     except RemoteError as error:
         return str(error)
     return "" if reply.value.is_over else f"it was '{reply.value.status}' afterwards"
-
-
-def _list_names(waiting: Iterable[FunctionCall | ApprovalRequest]) -> str:
-    return ", ".join(dict.fromkeys(one.name for one in waiting))
 
 
 def _fail(one: Round, error: str, code: str | None) -> Round:
