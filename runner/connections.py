@@ -39,8 +39,6 @@ def explaining_environment() -> Iterator[None]:
 
     The message never shows a proxy's address, which may have a password in it.
     """
-    import httpx2
-
     try:
         yield
     except OSError as error:

@@ -20,7 +20,7 @@ from runner.backends.foundry.wire import keyword_arguments, reference_body
 from runner.backends.responses.bodies import Material, definition_body, settings_body
 from runner.config import Configuration, load_configuration
 from runner.config.declared_targets import find_target
-from runner.did_you_mean import quote, suggest
+from runner.did_you_mean import quote
 from runner.domain.assistant import Assistant, History, Target
 from runner.domain.conversation import StoreId
 from runner.domain.files import FileUse
@@ -56,11 +56,11 @@ class Definitions(Mapping[str, "Definition"]):
 
     def __getitem__(self, address: str) -> Definition:
         """Raises NotDeclared, a KeyError that says which address was probably meant."""
-        found = self._configuration.project.find_assistant(address)
-        if found is not None:
-            return Definition(assistant=found, configuration=self._configuration)
-        hint = suggest(str(address), list(self), kind=f"{self._configuration.file.name} declares")
-        raise NotDeclared(f"unknown assistant {quote(str(address))}" + (f"; {hint}" if hint else ""))
+        try:
+            found = self._configuration.find_assistant(str(address))
+        except UsageError as error:
+            raise NotDeclared(str(error)) from None
+        return Definition(assistant=found, configuration=self._configuration)
 
     def __iter__(self) -> Iterator[str]:
         return (one.address for one in self._configuration.project.assistants)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _LONGEST_QUOTE = 60
@@ -17,6 +17,13 @@ def quote(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """`1 file`, `2 files`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def list_some(names: Sequence[str], most: int, *, separator: str = ", ") -> str:
+    """`a, b and 3 more`; another separator stands before the "and", too."""
+    more = len(names) - most
+    before = "" if separator == ", " else separator.rstrip()
+    return separator.join(names[:most]) + (f"{before} and {more} more" if more > 0 else "")
 
 
 def seconds(number: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from runner.errors import WriteFailed
 
 PLAY_JOURNALS = "*/journal*.jsonl"
 """The journals in the folders of plays: one for each target."""
+LOOK_S = 1.0
+"""No look at a journal takes so long; who has it locked for longer goes on with it."""
+PLAYS_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,35 +36,29 @@ class Intent:
 
 
 class Journal:
-    """One file of entries, kept open while the work goes on.
+    """One file of entries, kept open while the work goes on; it knows what a dead process left in it.
 
     `add` writes an entry of any type; the others write those that say which remote objects exist because of us.
     `clean` takes secrets out of every line. `refusal` is the first line of what was done that the disk did not take.
+    `is_locked`: this process has locked it already, by `find_journals`.
     """
 
-    def __init__(self, path: Path, *, clean: Callable[[str], str] = str) -> None:
+    def __init__(self, path: Path, *, clean: Callable[[str], str] = str, is_locked: bool = False) -> None:
         self.path = path
         self._clean = clean
-        self._known = _Known()
         self.refusal: WriteFailed | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._known = _recall(path) if path.is_file() else _Known()
             is_cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
             self._file = path.open("a", encoding="utf-8", newline="\n")
             if is_cut_off:
                 self._file.write("\n")  # else the first entry would be lost together with the half line
             # Says that somebody is at work here, until the process ends however it ends.
-            lock(self._file)
+            if not is_locked:
+                _lock_patiently(self._file)
         except OSError as error:
             raise WriteFailed(f"cannot write the journal {path}: {error.strerror}") from error
-
-    @classmethod
-    def reopen(cls, path: Path, *, clean: Callable[[str], str] = str) -> Self:
-        """A journal that a dead process left, with what it knew: what is live, and which answers never came."""
-        known = _recall(path) if path.is_file() else _Known()
-        journal = cls(path, clean=clean)
-        journal._known = known
-        return journal
 
     def __enter__(self) -> Self:
         return self
@@ -94,42 +92,40 @@ class Journal:
         Raises WriteFailed if that, or what was done before, can't be written: it must not be sent then.
         """
         number = self._known.next_intent
-        self._known.next_intent += 1
-        self.note("intent", number=number, kind=kind.value, label=label, tags=dict(tags or {}))
+        fields = {"number": number, "kind": kind.value, "label": label, "tags": dict(tags or {})}
+        self.note("intent", **fields)
         if self.refusal:
             raise self.refusal
-        self._known.pending[number] = Intent(kind=kind, label=label, tags=dict(tags or {}))
+        self._known.take("intent", fields)
         return number
 
+    def record(self, entry: str, **fields: object) -> None:
+        """What became of an object, known from now on as whoever reads the file will know it."""
+        self._known.take(entry, fields)
+        self.note(entry, **fields)
+
     def created(self, number: int, remote_id: str) -> None:
-        intent = self._known.pending.pop(number)
-        self._known.live[(intent.kind, remote_id)] = intent.label
-        self.note("created", number=number, kind=intent.kind.value, id=remote_id)
+        self.record("created", number=number, kind=self._known.pending[number].kind.value, id=remote_id)
 
     def found(self, kind: Kind, remote_id: str, label: str) -> None:
         """Say that the remote side made an object for us that we didn't ask for by a create."""
-        self._known.live[(kind, remote_id)] = label
-        self.note("created", kind=kind.value, id=remote_id, label=label)
+        self.record("created", kind=kind.value, id=remote_id, label=label)
 
     def refused(self, number: int, reason: str) -> None:
         """The remote side said no: nothing exists."""
-        self._known.pending.pop(number)
-        self.note("refused", number=number, reason=reason)
+        self.record("refused", number=number, reason=reason)
 
     def deleted(self, kind: Kind, remote_id: str) -> None:
-        self._known.live.pop((kind, remote_id), None)
-        self.note("deleted", kind=kind.value, id=remote_id)
+        self.record("deleted", kind=kind.value, id=remote_id)
 
     def disown(self, kind: Kind, remote_id: str) -> None:
         """Say that an object that was taken for ours is not, and is none of our business."""
-        self._known.live.pop((kind, remote_id), None)
-        self.note("disowned", kind=kind.value, id=remote_id)
+        self.record("disowned", kind=kind.value, id=remote_id)
 
     def forget_unclear(self) -> None:
         """Say that people were told of the creates whose answer was lost: nothing more can be done about them."""
         for number in list(self._known.pending):
-            del self._known.pending[number]
-            self.note("named", number=number)
+            self.record("named", number=number)
 
     def is_live(self, kind: Kind, remote_id: str) -> bool:
         """Whether we made it and have not deleted it."""
@@ -163,9 +159,9 @@ class _Known:
     live: dict[tuple[Kind, str], str] = field(default_factory=dict)
     pending: dict[int, Intent] = field(default_factory=dict)
 
-    def take(self, entry: Entry) -> None:
-        fields, number = entry.fields, entry.fields.get("number", 0)
-        match entry.entry:
+    def take(self, entry: str, fields: Mapping[str, Any]) -> None:
+        number = fields.get("number", 0)
+        match entry:
             case "intent":
                 self.next_intent = number + 1
                 kind, label = Kind(fields["kind"]), str(fields["label"])
@@ -190,14 +186,19 @@ def _recall(path: Path) -> _Known:
     for entry in read_journal(path):
         # A line of a newer version, or one edited by hand, must not stand in the way of the others.
         with suppress(KeyError, TypeError, ValueError, AttributeError):
-            known.take(entry)
+            known.take(entry.entry, entry.fields)
     return known
 
 
 def read_journal(path: Path) -> tuple[Entry, ...]:
-    """The entries of a journal; what a crash cut off, or another program wrote, is left out. Raises WriteFailed."""
+    """The entries of a journal; what a crash cut off, or another program wrote, is left out. Raises WriteFailed.
+
+    One that is not there has none: who wrote nothing removes it, be it a moment after it was found.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
     except OSError as error:
         raise WriteFailed(f"cannot read the journal {path}: {error.strerror}") from error
     entries = []
@@ -217,7 +218,7 @@ def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
                 yield path
 
 
-def forget_plays(folder: Path, *, keep: int) -> None:
+def forget_plays(folder: Path, *, keep: int = PLAYS_KEPT) -> None:
     """Remove the folders of plays but for the newest, and for those that may have left something to clean.
 
     What has no results, as pytest's have none, is counted by itself: it must not push out what can be told again.
@@ -231,6 +232,13 @@ def forget_plays(folder: Path, *, keep: int) -> None:
         with suppress(WriteFailed):
             if not any(known.live or known.pending for known in map(_recall, journals[play])):
                 shutil.rmtree(play, ignore_errors=True)
+
+
+def _lock_patiently(file: IO[Any]) -> None:
+    """Whoever looks whether it is at work has a journal locked for that moment; after that it must be ours."""
+    deadline = time.monotonic() + LOOK_S
+    while not lock(file) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def lock(file: IO[Any]) -> bool:

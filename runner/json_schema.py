@@ -255,7 +255,9 @@ def _names_all(schema: Schema) -> bool:
 
 def find_looseness(schema: Schema) -> str:
     """What keeps a schema from being one that the APIs take for `strict`, in words; "" if nothing does."""
-    for one in _find_objects(schema):
+    for _, one in _subschemas(schema):
+        if one.get("type") != "object" and "properties" not in one:
+            continue
         named = one.get("properties", {})
         missing = sorted(set(named) - set(one.get("required", ())))
         if missing:
@@ -273,18 +275,6 @@ def describe_gap(argument: str, parameters: Schema) -> str:
     if argument not in parameters.get("properties", {}):
         return "it isn't among the declared `parameters`"
     return "" if argument in required else "it isn't among the `required`"
-
-
-def _find_objects(schema: object) -> Iterator[Schema]:
-    """Every part of a schema that describes an object with certain properties."""
-    if isinstance(schema, Mapping):
-        if schema.get("type") == "object" or isinstance(schema.get("properties"), Mapping):
-            yield schema
-        for value in schema.values():
-            yield from _find_objects(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _find_objects(value)
 
 
 def _check_pattern(pattern: str) -> None:

@@ -15,8 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runner.domain.report import Attempt, Report, ScenarioResult, Variant
-from runner.domain.result_json import attempt_as_json, attempt_from_json, result_as_json, result_from_json
+from runner.domain.report import Attempt, Report, Results, ScenarioResult, Variant
+from runner.domain.result_json import (
+    attempt_as_json,
+    attempt_from_json,
+    report_as_json,
+    report_from_json,
+    result_as_json,
+    result_from_json,
+)
 from runner.domain.scenario import Scenario
 from runner.errors import WriteFailed, on_one_line
 from runner.whole_file import write_whole
@@ -37,7 +44,6 @@ _ARGUMENTS = {
     "allow_declines": _CLAIM,
     "fail_on_flaky": _CLAIM,
 }
-_VARIANT = {"target": _TEXT, "api": _TEXT, "model": _MAYBE_TEXT, "inference": _MAYBE_TEXT, "sandbox": _MAYBE_TEXT}
 _HEAD_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
@@ -60,24 +66,9 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
             },
             "required": list(_ARGUMENTS),
         },
-        "variants": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": _VARIANT,
-                "required": ["target", "api"],
-                "additionalProperties": False,
-            },
-        },
         "units": {"type": "array", "items": {**_TEXTS, "minItems": 2, "maxItems": 2}},
-        "planned": {"type": "integer", "minimum": 0},
         "files": {"type": "object", "additionalProperties": _TEXT},
         "definitions": {"type": "object", "additionalProperties": {"type": "object"}},
-        "leftovers": _TEXTS,
-        "signal": {"type": ["integer", "null"]},
-        "stopped": _TEXT,
-        "fails_on_flaky": _CLAIM,
-        "duration_s": {"type": "number", "minimum": 0},
         "exit_code": {"type": "integer"},
         "judged": _TEXT,
         "judge": _TEXT,
@@ -88,6 +79,7 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
     },
     "required": ["version", "started_at", "units"],
 }
+"""Of what is not of the report, which `_report` reads."""
 
 
 Key = tuple[str, str]
@@ -217,7 +209,7 @@ class KeptPlay:
     def finish(self, report: Report) -> None:
         """Say what came of it; where the disk refuses that, the results are there all the same."""
         try:
-            self.begin({**self.head, **_describe_end(report)})
+            self.begin({**self.head, **report_as_json(report)})
         except WriteFailed as error:
             self.refusal = self.refusal or error
 
@@ -324,8 +316,11 @@ def read_head(folder: Path) -> Mapping[str, Any]:
     from runner.json_schema import find_mismatch
 
     try:
-        head = json.loads((folder / _HEAD).read_bytes())
-        return {} if find_mismatch(head, _HEAD_SCHEMA) else head
+        head: Mapping[str, Any] = json.loads((folder / _HEAD).read_bytes())
+        if find_mismatch(head, _HEAD_SCHEMA):
+            return {}
+        _report(head, (), folder)
+        return head
     except (FileNotFoundError, ValueError, RecursionError):
         return {}
 
@@ -356,20 +351,6 @@ def _take(kept: Kept, text: bytes, offset: int) -> None:
         kept.results.add(key, (kept.folder / _RESULTS, offset))
 
 
-def _describe_end(report: Report) -> dict[str, object]:
-    """All of a report but its results."""
-    return {
-        "planned": report.planned,
-        "leftovers": list(report.leftovers),
-        "signal": report.signal,
-        "stopped": report.stopped,
-        "fails_on_flaky": report.fails_on_flaky,
-        "duration_s": round(report.duration_s, 3),
-        "exit_code": report.exit_code,
-        "counts": dict(report.counts),
-    }
-
-
 def find_argument(head: Mapping[str, Any], name: str) -> str:
     """What a play was given, "" if nothing; one that can't go on has it by itself."""
     return str(head.get("arguments", head).get(name) or "")
@@ -394,22 +375,20 @@ def _played_on(results: Iterable[ScenarioResult]) -> Iterable[Variant]:
 
 def report_of(kept: Kept) -> Report:
     """The report of a kept play; of one that was killed, with what had come in."""
-    head = kept.head
-    variants = [Variant(**one) for one in head["variants"]] if "variants" in head else _played_on(kept.results)
-    return Report(
-        variants=tuple(variants),
-        planned=head.get("planned", len(kept.results)),
-        results=kept.results,
-        play_id=kept.folder.name,
+    return _report(kept.head, kept.results, kept.folder)
+
+
+def _report(head: Mapping[str, Any], results: Results, folder: Path) -> Report:
+    """Raises ValueError for a head that was edited by hand."""
+    untold: dict[str, object] = {} if "variants" in head else {"variants": tuple(_played_on(results))}
+    untold |= {} if "planned" in head else {"planned": len(results)}
+    return report_from_json(
+        head,
+        results,
+        play_id=folder.name,
         can_go_on="arguments" in head,
-        started_at=head.get("started_at", ""),
-        leftovers=tuple(head.get("leftovers", ())),
-        signal=head.get("signal"),
-        stopped=head.get("stopped", ""),
         shard=find_argument(head, "shard"),
         selection=head.get("selection") or " ".join(find_selection(head.get("arguments", {}))),
         tier=find_argument(head, "tier"),
-        definitions=head.get("definitions", {}),
-        fails_on_flaky=head.get("fails_on_flaky", False),
-        duration_s=head.get("duration_s", 0.0),
+        **untold,
     )

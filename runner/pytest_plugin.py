@@ -11,9 +11,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import AsyncExitStack, closing, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
     from _pytest._io import TerminalWriter
 
-    from runner.checks import Ask
     from runner.cli._session import Session
     from runner.domain.assistant import Assistant
     from runner.domain.conversation import Run, ThreadId
@@ -31,8 +29,9 @@ if TYPE_CHECKING:
     from runner.domain.report import ScenarioResult, TurnResult, Verdict
     from runner.domain.scenario import Scenario
     from runner.errors import RunnerError
+    from runner.execution.judging import Asker
     from runner.execution.player import Player
-    from runner.execution.stage import Stage
+    from runner.execution.stage import KeptOpen, Stage
 
 T = TypeVar("T")
 
@@ -371,17 +370,13 @@ class _Table:
         self.clean = self._session.redactor.clean
         self._loop = loop
         self._scenarios: dict[Path, dict[str, Scenario]] = {}
-        self._opened: Future[None] = Future()
-        self._over = asyncio.Event()
-        self._judge: asyncio.Future[Ask] | None = None
-        self._judging: asyncio.Task[None] | None = None
+        self._judge: KeptOpen[Asker] | None = None
         self._player: Player
         self._stage: Stage
-        self._holding = asyncio.run_coroutine_threadsafe(self._hold(), loop)
-        self._opened.result()
+        self._wait(self._open())
 
     def find_assistant(self, address: str) -> Assistant:
-        return self._session.find_assistant(address)
+        return self._session.configuration.find_assistant(address)
 
     def play(self, path: Path, scenario: Scenario) -> ScenarioResult:
         """Raises RunnerError if it can't begin."""
@@ -399,8 +394,7 @@ class _Table:
 
         if path not in self._scenarios:
             read = load_project(self._session.configuration.file, (str(path),))
-            for secret in read.secrets:
-                self._session.redactor.learn(secret)
+            self._session.redactor.learn(*read.secrets)
             self._scenarios[path] = {one.name: one for one in read.scenarios}
         return self._scenarios[path]
 
@@ -414,102 +408,68 @@ class _Table:
         self._wait(release())
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._holding.result(timeout=60)
+        self._wait(self._opened.close(), timeout_s=60)
 
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def _wait(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
 
-    async def _hold(self) -> None:
-        """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
-        from runner.cli._plays import PLAYS_KEPT
+    async def _open(self) -> None:
+        from runner.execution.stage import KeptOpen
+
+        self._opened = KeptOpen(self._hold())
+        await self._opened.get()
+
+    @asynccontextmanager
+    async def _hold(self) -> AsyncIterator[None]:
         from runner.cli.play import make_play_id
-        from runner.domain.report import Variant
         from runner.execution.judging import Asker
-        from runner.execution.limits import Budget, Limiter, Limits
-        from runner.execution.play import DEFAULT_JOBS
-        from runner.execution.player import Means, Player, Surroundings
+        from runner.execution.play import Lane, PlayOptions, furnish
+        from runner.execution.player import Player, Surroundings
         from runner.execution.scheduler import Interruption
-        from runner.execution.stage import Cleaner, Stage
+        from runner.execution.stage import Cleaner
         from runner.journal import forget_plays
         from runner.sync import read_remote
 
         session = self._session
         play_id = make_play_id()
-        try:
-            async with AsyncExitStack() as stack:
-                journal = stack.enter_context(session.open_journal(session.state / "plays" / play_id / "journal.jsonl"))
-                journal.add("play", target=session.target.name)
-                opened = await stack.enter_async_context(session.open_target(journal))
-                self._backend = opened.backend
-                self._cleaner = Cleaner(opened.backend, journal, keeps=False)
-                self._stage = Stage(
-                    opened.backend,
-                    session.configuration.project.namespace,
-                    play_id,
-                    await read_remote(opened.backend, with_stores=True),
-                    demands_synced=False,
-                    clean=self.clean,
-                )
-                self._variant = Variant(
-                    target=session.target.name,
-                    api=session.target.api,
-                    inference=opened.inference,
-                    sandbox=opened.sandbox,
-                )
-                around = Surroundings(
-                    emit=lambda _event: None,
-                    clock=time.monotonic,
-                    interruption=Interruption(),
-                    clean=self.clean,
-                    ask=stack.enter_context(
-                        closing(Asker(model=self._ask_judge if session.configuration.project.judge else None))
-                    ),
-                )
-                self._journal = journal
-                means = Means(
-                    variant=self._variant,
-                    backend=opened.backend,
-                    stage=self._stage,
-                    cleaner=self._cleaner,
-                    limiter=Limiter(jobs=DEFAULT_JOBS, clock=around.clock, sleep=around.sleep),
-                    budget=Budget(Limits(), session.configuration.project.prices, around.interruption),
-                )
-                self._player = Player(around, means)
-                self._opened.set_result(None)
-                await self._over.wait()
-                if self._judging is not None:
-                    await self._judging
-                await self._stage.close()
-                await self._cleaner.finish()
-            forget_plays(session.state / "plays", keep=PLAYS_KEPT)
-        except BaseException as error:
-            if not self._opened.done():
-                self._opened.set_exception(error)
-                return
-            raise
+        async with AsyncExitStack() as stack:
+            journal = stack.enter_context(session.open_journal(session.state / "plays" / play_id / "journal.jsonl"))
+            journal.add("play", target=session.target.name)
+            self._backend, self._variant = await stack.enter_async_context(session.open_target(journal))
+            self._cleaner = Cleaner(self._backend, journal, keeps=False)
+            around = Surroundings(
+                emit=lambda _event: None,
+                clock=time.monotonic,
+                interruption=Interruption(),
+                clean=self.clean,
+                ask=stack.enter_context(
+                    closing(Asker(model=self._ask_judge if session.configuration.project.judge else None))
+                ),
+            )
+            self._journal = journal
+            project = session.configuration.project
+            lane = Lane(variant=self._variant, project=project, backend=self._backend, journal=journal)
+            remote = await read_remote(self._backend, with_stores=True)
+            means = furnish(lane, remote, self._cleaner, PlayOptions(play_id=play_id), around)
+            self._stage = means.stage
+            self._player = Player(around, means)
+            yield
+            if self._judge is not None:
+                await self._judge.close()
+            await self._stage.close()
+            await self._cleaner.finish()
+        forget_plays(session.state / "plays")
 
     async def _ask_judge(self, questions: Questions) -> Answers:
-        if self._judge is None:
-            self._judge = asyncio.get_running_loop().create_future()
-            self._judging = asyncio.create_task(self._hold_judge(self._judge))
-        ask = await asyncio.shield(self._judge)
-        return await ask(questions)
-
-    async def _hold_judge(self, opened: asyncio.Future[Ask]) -> None:
         """Opened when the first check asks: who has no such check needs no key for it."""
-        from runner.errors import RunnerError
+        from runner.execution.stage import KeptOpen
 
-        try:
+        if self._judge is None:
             judge = self._session.configuration.project.judge
             assert judge is not None, "somebody is asked only where there is one"
-            async with self._session.on_target(judge.target).open_judge(self._journal) as ask:
-                opened.set_result(ask)
-                await self._over.wait()
-        except RunnerError as error:
-            if opened.done():
-                raise
-            opened.set_exception(error)
+            self._judge = KeptOpen(self._session.on_target(judge.target).open_judge(self._journal))
+        ask = await self._judge.get()
+        return await ask(questions)
 
     async def _play(self, scenario: Scenario) -> ScenarioResult:
         from runner.domain.report import Attempt, ScenarioResult, decide

@@ -34,10 +34,11 @@ class Redactor:
         self._secrets = {one for one in secrets if len(one) >= MIN_SECRET_CHARACTERS}
         self._compile()
 
-    def learn(self, secret: str) -> None:
-        """One more, which nobody knew before: a token that was just issued."""
-        if len(secret) >= MIN_SECRET_CHARACTERS and secret not in self._secrets:
-            self._secrets.add(secret)
+    def learn(self, *secrets: str) -> None:
+        """More of them, which nobody knew before: a token that was just issued, say."""
+        new = {one for one in secrets if len(one) >= MIN_SECRET_CHARACTERS} - self._secrets
+        if new:
+            self._secrets |= new
             self._compile()
 
     def _compile(self) -> None:

@@ -294,9 +294,11 @@ class Backend(Protocol):
         """The threads with these tags; None where an API doesn't list them."""
         return None
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - a default
-        """The containers that a response's code ran in, as its server has it stored."""
-        return ()
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:  # noqa: ARG002 - a default
+        """The containers that a response's code ran in, as its server has it stored; and whether that is all of them:
+        as long as it is not over, there may be another.
+        """
+        return (), True
 
     async def delete_container(self, container_id: str) -> None:
         """Delete what the server made for code by itself, and the journal has; threads take their own along."""

@@ -2,13 +2,13 @@
 
 A check module has these names:
 
-- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text
-  with `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
-  `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project, with `format: API_NAME` an api, with `format: MODEL_NAME` a model,
-  with `format: PROJECT_CODE` a Python function of its; a mapping with `format: JSON_SCHEMA` is a schema to judge by.
-  What `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor
-  gets a tuple of `Part` there;
+- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters, which
+  `_schemas.py` helps to write; a text with `format: TOOL_NAME` has to be a tool's name, or a function's of the
+  assistant that is talked to; one with `format: FILE_NAME` names a file that the assistant gets, by the check's method
+  `names(file: str) -> bool`; one with `format: TARGET_NAME` is a target of the project, with `format: API_NAME` an api,
+  with `format: MODEL_NAME` a model, with `format: PROJECT_CODE` a Python function of its; a mapping with `format:
+  JSON_SCHEMA` is a schema to judge by. What `parts()` makes holds checks, one or a list, as `expect` does, wherever in
+  the schema it stands: the constructor gets a tuple of `Part` there;
 - `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
   api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
@@ -31,13 +31,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from decimal import Decimal
 from enum import IntEnum
 from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, Protocol, cast
 
 from runner.checks._packages import AddedModule, load_check
+from runner.checks._schemas import Schema, field
 from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
@@ -60,10 +60,9 @@ PASSES, FAILS, BREAKS = Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED
 """What may come of an example."""
 
 
-def parts(description: str, *, example: object) -> dict[str, Any]:
-    """The schema of a property that holds checks."""
-    kinds = ["array", "object", "string"]
-    return {"type": kinds, "format": EXPECTATIONS, "description": description, "examples": [example]}
+def parts(description: str, *, example: object) -> Schema:
+    """The schema of a field that holds checks."""
+    return field(["array", "object", "string"], description, example, format=EXPECTATIONS)
 
 
 class Check(Protocol):
@@ -131,13 +130,13 @@ def join_runs(runs: Sequence[Run]) -> Run:
         last,
         steps=tuple(step for run in runs for step in run.steps),
         files=tuple(file for run in runs for file in run.files),
-        usage=_sum_usage([run.usage for run in runs]),
+        usage=sum_usage([run.usage for run in runs]),
         duration_s=None if None in seconds else sum(filter(None, seconds)),
         is_replayed=any(run.is_replayed for run in runs),
     )
 
 
-def _sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
+def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
     known = [usage for usage in usages if usage is not None]
     if len(known) < len(usages):
         return None
@@ -443,54 +442,3 @@ def _with_parts(value: object, inner: list[Part], build: Callable[[Expectation],
         case Mapping():
             return {key: _with_parts(one, inner, build) for key, one in value.items()}
     return value
-
-
-Amount = int | float | Decimal
-
-
-def limits_schema(what: str, *, example: Amount, whole: bool = True) -> dict[str, dict[str, object]]:
-    """The properties `max` and `min`; `what` is "words in the answer", say."""
-    kind = {"type": "integer" if whole else "number", "minimum": 0}
-    return {
-        "max": {**kind, "examples": [example], "description": f"So many {what} at most."},
-        "min": {**kind, "description": f"So many {what} at least."},
-    }
-
-
-def check_limits(least: Amount | None, most: Amount | None, *, counts: bool = True) -> None:
-    """Raises ValueError for limits between which nothing is, and for none; what `counts` is never below 0."""
-    if least is None and most is None:
-        raise ValueError("say `max`, `min` or both")
-    if least is not None and most is not None and least > most:
-        raise ValueError(f"`min: {least}` is more than `max: {most}`")
-    if counts and not least and most is None:
-        raise ValueError("`min: 0` alone rules nothing out: there is never less")
-
-
-def judge_amount(amount: Amount, least: Amount | None, most: Amount | None, *, unit: str) -> Finding:
-    """The finding on an amount; `unit` stands behind each figure: "words", "s"."""
-    too_many, too_few = most is not None and amount > most, least is not None and amount < least
-    reason = ""
-    if too_many or too_few:
-        by = abs(Decimal(str(amount)) - Decimal(str(most if too_many else least)))
-        reason = f"{_show(by)} {'over' if too_many else 'under'} the limit"
-    return Finding(
-        holds=not reason,
-        expected=f"{describe_limits(least, most)} {unit}",
-        found=f"{_show(amount)} {unit}",
-        reason=reason,
-    )
-
-
-def describe_limits(least: Amount | None, most: Amount | None) -> str:
-    if least is None or most is None:
-        return f"at most {_show(most)}" if most is not None else f"at least {_show(least or 0)}"
-    return f"exactly {_show(most)}" if least == most else f"{_show(least)} to {_show(most)}"
-
-
-def _show(amount: Amount) -> str:
-    return (
-        f"{Decimal(f'{amount:.6g}') if isinstance(amount, float) else amount:,f}"
-        if not isinstance(amount, int)
-        else f"{amount:,}"
-    )

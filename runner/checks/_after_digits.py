@@ -270,7 +270,7 @@ def _read_multiplier(
 
 def _money_word(text: str, end: int) -> bool:
     word = _WORD.match(text, end)
-    return bool(word) and unit_name(word["word"]) in CURRENCIES if word else False
+    return word is not None and unit_name(word["word"]) in CURRENCIES
 
 
 _APART = frozenset(" \u00a0\t-\\~")
@@ -325,10 +325,10 @@ def _read_currency(text: str, after: After, before: Before) -> tuple[str | None,
     if found is None:
         return _read_currency_word(text, after, before)
     end = found.end()
-    if text[found.start() : end].count("(") != text[found.start() : end].count(")"):
-        end = found.end("currency") if "(" not in found.group() else end
-        if "(" in found.group():
-            return None, after.end
+    if "(" in found.group() and ")" not in found.group():
+        return None, after.end
+    if ")" in found.group() and "(" not in found.group():
+        end = found.end("currency")
     if before.currency == "usd" and found["currency"] == "$" and text[before.start] in "$-(\\":
         return "", found.end("currency")  # $39.25$ is LaTeX's way to set a formula
     if found["currency"] == "$" and (country := _COUNTRY_AFTER.match(text, end)):
@@ -456,7 +456,7 @@ def _read_counter(text: str, after: After, start: int, *, is_joined: bool) -> Af
 def _read_rate(text: str, after: After) -> After:
     """With `/h` or `per hour` behind it, a unit is another: km/h is no km. Per person and the like changes nothing."""
     found = _PER.match(text, after.unit_end)
-    if found is None or not after.units or after.unit_end == 0:
+    if found is None or not after.units:
         return after
     noun = found["unit"]
     of = (found["of"] or found["of_more"] or "").strip()

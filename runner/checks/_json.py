@@ -10,15 +10,16 @@ from contextlib import nullcontext, suppress
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
+from runner.checks._schemas import choice
+
 _OPENING = re.compile(r"(`{3,10}|~{3,10})[ ]{0,3}([\w.+-]{0,20})(?:[ ][^`~]{0,100})?$")
 _LARGEST = 2_000_000
-IN_THE_ANSWER = {
-    "type": "string",
-    "enum": ["alone_or_fenced", "alone", "fenced"],
-    "default": "alone_or_fenced",
-    "description": "Where it stands: all of the answer, or in its only ``` fence (or the only one that isn't marked as "
-    "something else) with prose around it; `alone` and `fenced` accept only the one.",
-}
+IN_THE_ANSWER = choice(
+    "Where it stands: all of the answer, or in its only ``` fence (or the only one that isn't marked as something "
+    "else) with prose around it; `alone` and `fenced` accept only the one.",
+    ["alone_or_fenced", "alone", "fenced"],
+    default="alone_or_fenced",
+)
 """The schema of `place`, which the checks of JSON have."""
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
-from runner.checks import Ask, Exchange
+from runner.checks import Ask, Exchange, sum_usage
+from runner.checks._schemas import Schema, choice, field
 from runner.checks._text import shorten
 from runner.did_you_mean import count
-from runner.domain.conversation import Run, Step, Usage
+from runner.domain.conversation import Run, Step
 from runner.domain.judgement import ENOUGH_S, Answer, Answers, Question, QuestionKind, Questions, Said
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -23,40 +24,39 @@ LOWER, UPPER = Decimal("0.35"), Decimal("0.65")
 VOTES = 3
 LONGEST_OUTPUT = 20_000
 """Characters of a tool's output that the judge sees: the beginning and the end."""
-FIELDS = {
-    "votes": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 15,
-        "default": VOTES,
-        "examples": [5],
-        "description": "How often a criterion is put to the judge at most, while the mean of its answers is undecided; "
-        "no further time once the judge has taken five minutes.",
-    },
-    "fails_at": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "default": LOWER,
-        "examples": [0.2],
-        "description": "A criterion fails at this probability of holding, or below. Between the two it is undecided.",
-    },
-    "passes_at": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "default": UPPER,
-        "examples": [0.8],
-        "description": "A criterion passes at this probability of holding, or above.",
-    },
-    "undecided": {
-        "type": "string",
-        "enum": ["error", "fail", "pass"],
-        "title": "outcome",
-        "default": "error",
-        "examples": ["fail"],
-        "description": "What a criterion is that stays undecided after all votes.",
-    },
+FIELDS: Schema = {
+    "votes": field(
+        "integer",
+        "How often a criterion is put to the judge at most, while the mean of its answers is undecided; no further "
+        "time once the judge has taken five minutes.",
+        5,
+        minimum=1,
+        maximum=15,
+        default=VOTES,
+    ),
+    "fails_at": field(
+        "number",
+        "A criterion fails at this probability of holding, or below. Between the two it is undecided.",
+        0.2,
+        minimum=0,
+        maximum=1,
+        default=LOWER,
+    ),
+    "passes_at": field(
+        "number",
+        "A criterion passes at this probability of holding, or above.",
+        0.8,
+        minimum=0,
+        maximum=1,
+        default=UPPER,
+    ),
+    "undecided": choice(
+        "What a criterion is that stays undecided after all votes.",
+        ["error", "fail", "pass"],
+        "fail",
+        title="outcome",
+        default="error",
+    ),
 }
 
 
@@ -104,7 +104,7 @@ class _Case:
     """A criterion while it is judged; `cut_off` is why it isn't asked about as often as it might be."""
 
     criterion: Criterion
-    votes: list[float] = field(default_factory=list)
+    votes: list[float]
     last: Answer | None = None
     cut_off: str = ""
 
@@ -119,7 +119,7 @@ class _Case:
 
 async def judge_criteria(criteria: Sequence[Criterion], said: tuple[Said, ...], bounds: Bounds, ask: Ask) -> Finding:
     """One request for all criteria, and further ones for those that are undecided, while there is time."""
-    cases = [_Case(criterion=one) for one in criteria]
+    cases = [_Case(criterion=one, votes=[]) for one in criteria]
     replies: list[Answers] = []
     open_cases, cut_off = cases, ""
     while open_cases and len(replies) < bounds.votes:
@@ -150,6 +150,7 @@ def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: s
     outcomes = {holds for _, holds in told}
     holds = False if False in outcomes else None if None in outcomes else True
     known = [case.mean for case in cases if case.refusal is None]
+    usage = sum_usage([reply.usage for reply in replies])
     return Finding(
         holds=holds,
         expected=shorten("; ".join(case.criterion.question.instructions for case in cases)),
@@ -163,7 +164,7 @@ def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: s
             "rubric": rubric_hash,
             "criteria": [_as_details(case, one) for case, one in told],
             "requests": sum(reply.requests for reply in replies),
-            "tokens": _add_usage([reply.usage for reply in replies]),
+            "tokens": {name: getattr(usage, f"{name}_tokens", None) for name in ("input", "output", "total")},
             "cost_usd": _add([reply.cost_usd for reply in replies]),
         },
     )
@@ -205,14 +206,6 @@ def _hash_rubric(criteria: Sequence[Criterion]) -> str:
     asked = [one.question for one in criteria]
     told = [asked[0].rubric, *([one.kind.value, one.instructions, one.options] for one in asked)]
     return hashlib.sha256(json.dumps(told, ensure_ascii=True).encode()).hexdigest()[:16]
-
-
-def _add_usage(usages: Sequence[Usage | None]) -> dict[str, int | None]:
-    known = [usage or Usage() for usage in usages]
-    return {
-        name: None if None in (counts := [getattr(one, f"{name}_tokens") for one in known]) else sum(counts)
-        for name in ("input", "output", "total")
-    }
 
 
 def _add(costs: Sequence[float | None]) -> float | None:

@@ -23,19 +23,21 @@ _FILE_TYPES = (
 )
 _MARKS = Alternatives(
     rf"""
-    【[^【】\n]{{0,300}}】 | \[\d{{1,4}}(?::\d{{1,4}})?†[^\]\n]{{0,300}}\] | \[\^[^\]\n]{{1,20}}\]
+    \[\^[^\]\n]{{1,20}}\]
   | \[(?i:sources?|docs?|documents?|refs?|references?|notes?|fn|fig|figure|pages?|pp?|citations?
       |quellen?|fontes?|fuentes?)
       [.:# ]{{0,3}}\d[^\]\n]{{0,80}}\]
   | \((?i:sources?|see|refs?|cf|siehe|vgl|s|voir|véase|ver|vedi|p|pp|pages?|seite|fn)[.:]?[ ][^()\n]{{0,80}}\)
-  | [†‡]\d{{1,2}}(?!\d) | :contentReference\[[^\]\n]{{0,40}}\](?:\{{[^{{}}\n]{{0,40}}\}})?
+  | :contentReference\[[^\]\n]{{0,40}}\](?:\{{[^{{}}\n]{{0,40}}\}})?
   | \\(?:cite\w{{0,8}}|ref|eqref|label|footnotemark|tag|hspace|vspace)\*?(?:\[[^\]\n]{{0,40}}\])?\{{[^{{}}\n]{{0,80}}\}}
   | <!--[^<>]{{0,2000}}--> | </?[A-Za-z][^<>]{{0,500}}>
-  | \d\ufe0f?\u20e3
   | (?<=\])\((?:[^()\s]|\([^()\s]{{0,100}}\)){{1,300}}(?:[ ]"[^"\n]{{0,200}}")?\)
   | (?<![\w.+-])[\w.+-]{{1,64}}@[\w-]{{1,64}}(?:\.[\w-]{{1,32}}){{1,5}}
   | (?<![\w.,])\d[\w.,-]{{0,60}}\.(?i:{_FILE_TYPES})(?!\w)
-    """
+    """,
+    others=r"""
+    【[^【】\n]{0,300}】 | \[\d{1,4}(?::\d{1,4})?†[^\]\n]{0,300}\] | [†‡]\d{1,2}(?!\d) | \d\ufe0f?\u20e3
+    """,
 )
 
 _NOTES = re.compile(_NOTE)
@@ -68,26 +70,13 @@ _MONTHS_THAT_ARE_WORDS = frozenset(
 )
 _TIMES = Alternatives(
     r"""
-    \d{2,4}年(?:度|\d{1,2}月(?:\d{1,2}[日号號])?) | (?:19|20)\d\d年 | \d{1,2}月(?:\d{1,2}[日号號]|[初末底中上下])
-  | \d{1,2}月(?!\w)
-  | \d{4}년(?:[ ]?\d{1,2}월(?:[ ]?\d{1,2}일)?)? | \d{1,2}월(?:[ ]?\d{1,2}일)?
-  | (?:ngày|tháng|năm|thứ)[ ]\d{1,4}(?!\d|[.,]\d) | (?:令和|平成|昭和|民国|民國)\d{1,3}年
-  | (?:19|20)\d\d[ ]?(?:г(?:од[ау]?|\.)|рік|року|rok\w?|r\.(?!\w)|m\.(?!\w))(?!\w)
-  | \d\d?\.[ ]\d\d?\.[ ](?:19|20)\d\d(?!\d)
-  | (?<=am[ ])\d\d?\.\d\d?\.(?!\d) | (?<=vom[ ])\d\d?\.\d\d?\.(?!\d) | (?<=zum[ ])\d\d?\.\d\d?\.(?!\d)
+    (?<=am[ ])\d\d?\.\d\d?\.(?!\d) | (?<=vom[ ])\d\d?\.\d\d?\.(?!\d) | (?<=zum[ ])\d\d?\.\d\d?\.(?!\d)
   | (?<=bis[ ])\d\d?\.\d\d?\.(?!\d)
   | (?<![\d.,/$€£¥-])(?:(?:0[1-9]|1[0-2])[/-](?:19|20)\d\d|(?:19|20)\d\d[/-](?:0[1-9]|1[0-2]))(?![\d/]|[.,]\d)
-  | (?<![\d.,/$€£¥-])(?:19|20)\d\d[/–-](?:19|20)?\d\d(?![\w%€$£/]|[.,]\d
-      |[ ](?!and\b|or\b|was\b|is\b|season|fiscal|school|budget)[a-zäöü%€$£])
   | (?<!\w)(?:Q[1-4]|[1-4]Q|H[12]|[12]H|FY|CY|GJ|T[1-4]|S[12]|AF|EF|(?:KW|CW|W)[ ]?\d\d?)
       (?:[ /'’-]{0,2}(?:19|20)\d\d|['’/-]?\d\d)?(?![\w%]|[.,]\d)
-  | (?<![\d.,])(?:19|20)\d\d[ /-]?(?:Q[1-4]|[1-4]Q|H[12]|W\d\d?|KW[ ]?\d\d?)(?!\w)
-  | (?i:quarter|quartal|trimestre|квартал[еа]?|half|halbjahr|semestre|kwartał|kwartaal|çeyrek|financial[ ]year
-      |fiscal[ ]year|season|saison
-      |copyright|©|class[ ]of|summer|winter|spring|autumn|fall|sommer|frühjahr|herbst|édition|edition)
-    (?:[ ](?:of|de|del|do|des|di|of[ ]the[ ]year))?[ ](?:19|20)\d\d(?![\w%€$£]|[.,]\d)
-  | (?:[ (]|\A)[’']\d\d(?![\w.,'’]) | \d{4}s(?!\w)
-  | (?<![\d./])24[ ]?/[ ]?7(?:/365)?(?![\d/]) | (?<![\d./])(?:9/11|50/50|7/24)(?![\d/])
+  | (?:[ (]|\A)[’']\d\d(?![\w.,'’]) | \d{4}s(?!\w) | (?<![\d./])24[ ]?/[ ]?7(?:/365)?(?![\d/])
+  | (?<![\d./])(?:9/11|50/50|7/24)(?![\d/])
   | (?:(?<=at[ ])|(?<=à[ ])|(?<=às[ ])|(?<=as[ ])|(?<=um[ ])|(?<=ab[ ])|(?<=vers[ ]))\d{1,2}[ ]?h(?!\w)
   | (?<!\w)(?:UTC|GMT|MEZ|CET|EST|PST)[ ]?[-+–±][ ]?\d{1,2}(?::?\d\d)?(?!\d)
   | \d{1,2}(?:[.:]\d\d)?[ \u00a0]?(?:Uhr|часов[ ](?:утра|вечера)|o'clock|noon|midnight|godz\.?)(?!\w)
@@ -95,9 +84,24 @@ _TIMES = Alternatives(
   | (?:godz\.|kl\.|klo)[ ]\d{1,2}(?:[.:]\d\d)?
   | (?i:open|hours|geöffnet|ouvert|abierto)\b[^.!?\d\n]{0,30}\d\d?[ ]?(?:[-–]|to|bis|à|a)[ ]?\d\d?
       (?![\w%$€£]|[.,:]\d|[ ]\w)
+    """,
+    others=r"""
+    \d{2,4}年(?:度|\d{1,2}月(?:\d{1,2}[日号號])?) | (?:19|20)\d\d年 | \d{1,2}月(?:\d{1,2}[日号號]|[初末底中上下])
+  | \d{1,2}月(?!\w) | (?:ngày|tháng|năm|thứ)[ ]\d{1,4}(?!\d|[.,]\d)
+  | \d{4}년(?:[ ]?\d{1,2}월(?:[ ]?\d{1,2}일)?)? | \d{1,2}월(?:[ ]?\d{1,2}일)? | (?:令和|平成|昭和|民国|民國)\d{1,3}年
   | (?:午前|午後|上午|下午|晚上|早上|凌晨|오전|오후)[ ]?\d{1,2}[時时点點시](?:[ ]?\d{1,2}[分분]|半)?
-  | \d{1,2}[時时点點](?!間|间)(?:\d{1,2}分|半)
-  | \d{1,2}시[ ]?\d{1,2}분
+  | \d{1,2}[時时点點](?!間|间)(?:\d{1,2}分|半) | \d{1,2}시[ ]?\d{1,2}분
+    """,
+    of_years=r"""
+    (?:19|20)\d\d[ ]?(?:г(?:од[ау]?|\.)|рік|року|rok\w?|r\.(?!\w)|m\.(?!\w))(?!\w)
+  | \d\d?\.[ ]\d\d?\.[ ](?:19|20)\d\d(?!\d)
+  | (?<![\d.,/$€£¥-])(?:19|20)\d\d[/–-](?:19|20)?\d\d(?![\w%€$£/]|[.,]\d
+      |[ ](?!and\b|or\b|was\b|is\b|season|fiscal|school|budget)[a-zäöü%€$£])
+  | (?<![\d.,])(?:19|20)\d\d[ /-]?(?:Q[1-4]|[1-4]Q|H[12]|W\d\d?|KW[ ]?\d\d?)(?!\w)
+  | (?i:quarter|quartal|trimestre|квартал[еа]?|half|halbjahr|semestre|kwartał|kwartaal|çeyrek|financial[ ]year
+      |fiscal[ ]year|season|saison
+      |copyright|©|class[ ]of|summer|winter|spring|autumn|fall|sommer|frühjahr|herbst|édition|edition)
+    (?:[ ](?:of|de|del|do|des|di|of[ ]the[ ]year))?[ ](?:19|20)\d\d(?![\w%€$£]|[.,]\d)
     """,
     first=r"0-9A-Z\[ (’'ghko",
 )
@@ -134,7 +138,7 @@ _CODES = Alternatives(
 _INTEGER_LABELS = (
     "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?"
     "|platforms?|figures?|fig\\.|appendix|articles?|paragraphs?|footnotes?|exercises?|flight|extension|ext\\.|serial|id"
-    "|AD|rfc|iso|din|ieee|covid|order(?=[ ](?:no|nr|number|id))|invoice|ticket|bookings?|reservations?|account|receipt"
+    "|ad|rfc|iso|din|ieee|covid|order(?=[ ](?:no|nr|number|id))|invoice|ticket|bookings?|reservations?|account|receipt"
     "|customer|(?<!in )case|sku|zip|phone|tel\\.?|fax|terminal|seat|lines?|bus|tram"
     "|(?<!per )(?<!a )(?<!each )(?<!every )(?<!this )(?<!last )(?<!next )(?:weeks?|days?|tag|woche|semaine|semana)"
     "|lesson|form|phase|option|question|windows|macos|ios|android|ubuntu|iphone|ipad|galaxy|boeing|airbus|route|highway"

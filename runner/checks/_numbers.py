@@ -95,15 +95,10 @@ _WESTERN_GROUPS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 _INDIAN_GROUPS = re.compile(r"[1-9]\d?(?:,\d{2})+,\d{3}")
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """A numeral that stands for a number, though it can't be said for which one."""
-
-    reason: str
-
-
-def read_numeral(written: str, *, decimal: str | None) -> Decimal | Unclear | None:
+def read_numeral(written: str, *, decimal: str | None) -> Decimal | str | None:
     """The value of digits with separators; None if it is no number at all (a version, a date, a code).
+
+    A text says why it can't be told for which number it stands.
 
     Separators are `.` `,` `'` `_` `٫`, a space, and a no-break space for any narrow one. `decimal` is the decimal
     mark, `.` or `,`, where the user has said it; otherwise a lone comma is unclear unless three digits follow.
@@ -121,18 +116,18 @@ def read_numeral(written: str, *, decimal: str | None) -> Decimal | Unclear | No
     return _read_grouped_decimal(written, separators, decimal=decimal)
 
 
-def _read_whole(written: str, separator: str, *, decimal: str | None) -> Decimal | Unclear | None:
+def _read_whole(written: str, separator: str, *, decimal: str | None) -> Decimal | str | None:
     """Groups without a decimal part: 890.500.000, 1'234, 1 234, 1_000."""
     if not _is_grouped(written, separator):
-        return None if separator == "." else Unclear(f"{written} may be one number or several")
+        return None if separator == "." else f"{written} may be one number or several"
     if separator == " ":
-        return Unclear(f"{written} may be one number or two")
+        return f"{written} may be one number or two"
     if separator == decimal:
-        return Unclear(f"{written} has several decimal marks '{decimal}'")
+        return f"{written} has several decimal marks '{decimal}'"
     return Decimal(written.replace(separator, ""))
 
 
-def _read_with_one_mark(written: str, mark: str, *, decimal: str | None) -> Decimal | Unclear | None:
+def _read_with_one_mark(written: str, mark: str, *, decimal: str | None) -> Decimal | str | None:
     """One point or comma: 39.25, 39,25, 1,234, .5."""
     as_decimal = Decimal(written.replace(mark, "."))
     if mark in (decimal or ".", _ARABIC_POINT):
@@ -140,23 +135,23 @@ def _read_with_one_mark(written: str, mark: str, *, decimal: str | None) -> Deci
     if _is_grouped(written, mark):
         return Decimal(written.replace(mark, ""))
     if decimal is None:
-        return Unclear(
+        return (
             f"{written} is ambiguous: the comma may be a decimal mark (then say `decimal: ','`) or stand between groups"
         )
-    return Unclear(f"{written} doesn't fit `decimal: '{decimal}'`")
+    return f"{written} doesn't fit `decimal: '{decimal}'`"
 
 
-def _read_grouped_decimal(written: str, separators: list[str], *, decimal: str | None) -> Decimal | Unclear | None:
+def _read_grouped_decimal(written: str, separators: list[str], *, decimal: str | None) -> Decimal | str | None:
     """Groups, then a decimal part after another mark: 1,234.50, 1.234,50, 1 234,50, 1,23,456.00."""
     mark = separators[-1]
     groups, fraction = written.rsplit(mark, 1)
     grouping = set(separators[:-1])
     if len(grouping) > 1 or mark in grouping or mark not in ".,٫" or not _is_grouped(groups, separators[0]):
-        return None if set(separators) <= {".", "٫"} else Unclear(f"{written} mixes separators in no known way")
+        return None if set(separators) <= {".", "٫"} else f"{written} mixes separators in no known way"
     if decimal not in (None, mark) and mark != _ARABIC_POINT:
-        return Unclear(f"{written} doesn't fit `decimal: '{decimal}'`")
+        return f"{written} doesn't fit `decimal: '{decimal}'`"
     if grouping == {" "} and mark == ".":
-        return Unclear(f"{written} may be one number or two")
+        return f"{written} may be one number or two"
     return Decimal(f"{groups.replace(separators[0], '')}.{fraction}")
 
 
@@ -230,8 +225,7 @@ class FoundNumber:
 
     `problem` says why the value is not to be taken at its word; "" if it is. `units` are the names of the units
     beside it, as `unit_name` gives them. A percentage's value is the figure before the sign. `decimals` counts the
-    digits after the decimal mark. `unit_end` is where the unit beside it ends. `may_be_name`: no currency, percent or
-    multiplier says that it is an amount.
+    digits after the decimal mark. `unit_end` is where the unit beside it ends.
     """
 
     text: str
@@ -246,7 +240,11 @@ class FoundNumber:
     dimensions: frozenset[str] = frozenset()
     is_plain: bool = False
     is_multiplied: bool = False
-    may_be_name: bool = False
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether a currency, percent or multiplier says so."""
+        return bool(self.is_percent or self.is_multiplied or self.units & CURRENCIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,20 +304,14 @@ class Passage:
         for candidate in _TOKEN.finditer(self.text, start, end + _PIECE):  # to the end, each piece would look at all
             if candidate.start() >= end:
                 break
+            if candidate.lastgroup not in ("number", "ratio"):
+                continue
             while span and span[1] <= candidate.start():
                 span = next(spans, None)
-            if (
-                candidate.lastgroup not in ("number", "ratio")
-                or candidate.start() < floor
-                or candidate.start() in self.listed
-            ):
-                continue
-            if span and span[0] <= candidate.start():
+            if candidate.start() < floor or candidate.start() in self.listed or (span and span[0] <= candidate.start()):
                 continue
             number = _read_candidate(self.text, candidate, floor, self.decimal)
-            if number is not None and number.may_be_name and labels.name(candidate.start(), candidate.end()):
-                continue
-            if number is not None:
+            if number is not None and (number.is_amount or not labels.name(*candidate.span())):
                 floor = number.end
                 yield number
 
@@ -365,7 +357,7 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
         amount = -amount
     elif not _agrees_with_words(text, start, amount):
         doubt = "isn't the number in the words before it"
-    problems = [value.reason] if isinstance(value, Unclear) else []
+    problems = [value] if isinstance(value, str) else []
     if decimal is None and _LONE_POINT.fullmatch(written) and after.units & CURRENCIES - _WITH_POINTS:
         problems.append(f"{written} may be in thousands: say which mark is the decimal one, `decimal: '.'` or `','`")
     shown = text[start:end]
@@ -383,7 +375,6 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
         dimensions=after.dimensions,
         is_plain=written.isdecimal() and after.end == candidate.end() and start == candidate.start(),
         is_multiplied=after.factor != 1,
-        may_be_name=not (after.is_percent or after.factor != 1 or after.units & CURRENCIES),
     )
 
 
@@ -399,7 +390,7 @@ def _agrees_with_words(text: str, start: int, amount: Decimal) -> bool:
     return spelled is None or spelled == amount
 
 
-def _base_value(candidate: re.Match[str], decimal: str | None) -> Decimal | Unclear | None:
+def _base_value(candidate: re.Match[str], decimal: str | None) -> Decimal | str | None:
     written = candidate.group()
     if candidate.lastgroup != "ratio":
         return vulgar_value(written) if not written[-1].isdecimal() else read_numeral(written, decimal=decimal)
@@ -407,7 +398,7 @@ def _base_value(candidate: re.Match[str], decimal: str | None) -> Decimal | Uncl
     over, under = (read_numeral(parts[part], decimal=decimal) for part in ("over", "under")) if parts else (None, None)
     if isinstance(over, Decimal) and isinstance(under, Decimal) and under:
         return over / under
-    return Unclear(f"{written} is a formula, not a number")
+    return f"{written} is a formula, not a number"
 
 
 def _read_parentheses(text: str, before: Before, after: After, written: str) -> tuple[int, int, bool, str]:
@@ -554,7 +545,7 @@ def _doubt_between(text: str, first: FoundNumber, second: FoundNumber) -> str:
         and first.units
     ):
         return "is one quantity in two units"
-    if gap == " " and first.dimensions and first.unit_end > first.end - 1 and _is_small_rest(text, first, second):
+    if gap == " " and first.dimensions and _is_small_rest(text, first, second):
         return "may be one quantity in two units"
     if _POINT_WORD.fullmatch(text, first.end, second.start):
         return "may be one number with its decimals"
@@ -567,7 +558,6 @@ def _is_small_rest(text: str, first: FoundNumber, second: FoundNumber) -> bool:
     follows = text[second.end : second.end + 1]
     return (
         second.is_plain
-        and first.end < first.unit_end + 1
         and not first.decimals
         and bool(_SMALL_PLAIN.fullmatch(second.text))
         and not second.units

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from runner.checks import Part
+from runner.checks import Exchange, Part, applying
 from runner.checks._text import shorten
 from runner.domain.conversation import Run
-from runner.domain.report import Outcome, Verdict
+from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.result_json import verdict_as_json
 
 _MOST_SHOWN = 4
@@ -18,6 +19,25 @@ _LONGEST_NAMES = 200
 def saying(run: Run, text: str) -> Run:
     """The run, as if this text were all of its answer: for parts that judge a piece of it."""
     return replace(run, text=text, raw_text=text, citations=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """A check that is made of those under `expect`."""
+
+    expect: Sequence[Part]
+    states_endings: ClassVar[bool] = True
+
+    def parts_in(self, _exchange: Exchange | None) -> tuple[Part, ...]:
+        return tuple(self.expect)
+
+
+def conclude(
+    holds: bool | None, verdicts: Sequence[Verdict], why: Outcome, *, weak: bool = False, **told: Any
+) -> Finding:
+    """What follows from the parts; `why` is how those came out that are the reason where it doesn't hold."""
+    reason = "" if holds else explain(applying(verdicts), why)
+    return Finding(holds=holds, reason=reason, weak=weak and holds is True, details=as_details(verdicts), **told)
 
 
 def name_parts(parts: Iterable[Part]) -> str:

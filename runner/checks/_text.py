@@ -7,6 +7,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from runner.checks._schemas import flag
+from runner.domain.report import Finding
+
 _MAX_SHOWN = 160
 _LOOK_ALIKES = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-")
@@ -63,11 +66,7 @@ _LONGEST_FORM = 6
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0"
 """Characters without a glyph that Unicode doesn't call formats; variation selectors are the others."""
 
-CASE = {
-    "type": "boolean",
-    "default": False,
-    "description": "With true, upper and lower case make a difference; by default they don't.",
-}
+CASE = flag("With true, upper and lower case make a difference; by default they don't.")
 """The schema of `case`, which every check of a text has."""
 
 
@@ -229,6 +228,13 @@ def shorten(text: str, *, around: int = 0) -> str:
     shown = line[:_MAX_SHOWN].rstrip()
     tail = "…" if len(line) > _MAX_SHOWN or text[start + len(cut) :].strip() else ""
     return f"{'…' if start else ''}{shown}{tail}"
+
+
+def tell(expected: str, found: str, reason: str, *, weak: bool = False) -> Finding:
+    """What a check comes to, in short: it holds where there is no reason why not."""
+    return Finding(
+        holds=not reason, expected=shorten(expected), found=shorten(found), reason=shorten(reason), weak=weak
+    )
 
 
 def quote(text: str) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 LANGUAGES = (
     "en de fr es pt pt_PT it nl ru pl tr zh zh_Hant ja ko hi ar sv da no fi cs sk hu ro bg uk el he id vi "
@@ -22,6 +22,7 @@ _DIMENSIONS = ("duration", "length", "mass", "volume", "concentr", "area", "spee
 _RARE = re.compile(
     r"parsec|furlong|fathom|solar|light|astronomical|earth|dalton|grain|point|item|drop|pinch|jigger|dram|karat|carat"
 )
+_Told = TypeVar("_Told", int, str)
 _DIGITS = re.compile(r"0+")
 _INVISIBLE = str.maketrans(dict.fromkeys("\u200e\u200f\u200b'", "") | dict.fromkeys("\u00a0\u202f", " "))
 
@@ -50,13 +51,13 @@ def multipliers_before() -> frozenset[str]:
 @cache
 def months() -> frozenset[str]:
     """The months' full names, in the form that they have alone and in dates."""
-    return frozenset(_month_names("wide"))
+    return frozenset(name for _, name, _ in month_names("wide"))
 
 
 @cache
 def short_months() -> frozenset[str]:
     """The months' short names, without a full stop; some are ordinary words of other languages (`out`, `set`)."""
-    return frozenset(name.rstrip(".") for name in _month_names("abbreviated"))
+    return frozenset(name.rstrip(".") for _, name, _ in month_names("abbreviated"))
 
 
 @cache
@@ -69,6 +70,11 @@ def measures() -> Mapping[str, frozenset[str]]:
                 for word in _unit_words(lengths):
                     found[word].add(kind)
     return {word: frozenset(kinds) for word, kinds in found.items()}
+
+
+def _look_up(word: str, table: Mapping[str, frozenset[_Told]]) -> frozenset[_Told]:
+    """What a table says of a word, with a full stop or without."""
+    return table.get(word) or table.get(word.rstrip(".")) or table.get(f"{word.rstrip('.')}.") or frozenset()
 
 
 @cache
@@ -115,12 +121,13 @@ def _compact_words(side: int) -> Iterator[tuple[str, int]]:
                 yield word, zeros
 
 
-def _month_names(length: str) -> Iterator[str]:
-    for locale in locales():
+def month_names(length: str) -> Iterator[tuple[str, str, int]]:
+    """Each month in each language, `wide` or `abbreviated`, with its number."""
+    for language, locale in zip(LANGUAGES, locales(), strict=True):
         for use in locale.get("months", {}).values():
             names = use.get(length)
             if isinstance(names, Mapping):
-                yield from (comparable(name) for name in names.values() if not any(map(str.isdigit, name)))
+                yield from ((language, comparable(str(name)), int(number)) for number, name in names.items())
 
 
 def _unit_words(lengths: Mapping[str, Any]) -> Iterator[str]:
@@ -149,6 +156,16 @@ def _table(text: str) -> dict[str, str]:
     """What each word of a line stands for: the line's first. An underscore is a space."""
     rows = (line.split() for line in text.split("\n") if line.strip())
     return {word.replace("_", " "): meaning for meaning, *words in rows for word in words}
+
+
+def _words(text: str) -> dict[str, str]:
+    """The same of words as they are looked up."""
+    return {comparable(word): meaning for word, meaning in _table(text).items()}
+
+
+def _zeros(text: str) -> dict[str, int]:
+    """The same where each line begins with how many zeros its words stand for."""
+    return {word: int(zeros) for word, zeros in _table(text).items()}
 
 
 _SYMBOLS = _table(
@@ -205,7 +222,7 @@ _CODES = (
     "NGN NOK NZD PEN PHP PKR PLN QAR RMB RON RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR"
 ).split()
 """The codes that may be joined to digits; any other one of the world's stands apart from them."""
-_CURRENCY_WORDS = _table(
+_CURRENCY_OF = _words(
     """
     usd dollar dollars dólar dólares dolar dolara dolarów dolares dollari dollaro доллар доллара долларов долар
     usd долари доларів buck bucks 美元 美金 ドル 달러 डॉलर دولار دولارات ดอลลาร์ דולר דולרים δολάρια δολάριο ডলার
@@ -243,8 +260,7 @@ _CURRENCY_WORDS = _table(
     cent 센트 角钱 stotinki haléřů
     """
 )
-_CURRENCY_OF = {comparable(word): name for word, name in _CURRENCY_WORDS.items()}
-_SHARES = _table(
+_SHARE_OF = _words(
     """
     % % percent percentage pct prozent percento procent procenta procento prosent prosenttia százalék yüzde процент
     % процента процентов проц відсоток відсотків 퍼센트 프로 パーセント प्रतिशत फीसदी بالمئة بالمائة เปอร์เซ็นต์ persen
@@ -252,7 +268,6 @@ _SHARES = _table(
     ‰ ‰ permille promille permil промилле
     """
 )
-_SHARE_OF = {comparable(word): name for word, name in _SHARES.items()}
 DOLLARS = frozenset(
     "usd aud cad nzd hkd sgd twd mxn ars cop clp bbd bmd bsd bzd fjd gyd jmd kyd lrd nad srd ttd xcd brl".split()
 )
@@ -272,7 +287,7 @@ MONEY_BEFORE = "|".join(map(re.escape, MONEY_PREFIXES))
 MONEY_AFTER = "|".join(map(re.escape, sorted({*_SYMBOLS, *_CODES}, key=len, reverse=True)))
 """What may stand right behind an amount, for use in a pattern."""
 
-_ZEROS_OF_WORDS = _table(
+_ZEROS_OF = _words(
     """
     1 十 십
     2 centaine centaines yüz
@@ -290,7 +305,6 @@ _ZEROS_OF_WORDS = _table(
     """
 )
 """Those that the locale data lacks: other cases and plurals, and what people say and write for short."""
-_ZEROS_OF = {comparable(word): int(zeros) for word, zeros in _ZEROS_OF_WORDS.items()}
 _TWELVE = (
     "dozen dozens doz dutzend douzaine douzaines docena docenas dúzia dúzias dozzina dozzine dozijn tuzin tuziny "
     "tuzinów дюжина "
@@ -314,44 +328,31 @@ _LONG_SCALE = re.compile(
     r"|beträgt|Euro|Kronen?"
     r"|kroner|cyfra|jest|je|korun|zł\w*)(?!\w)|d['’]"
 )
-_SHORT_JOINED = {
-    short: int(zeros)
-    for short, zeros in _table(
-        """
+_SHORT_JOINED = _zeros(
+    """
     3 k K к К
     6 M mn mln Mio mio
     9 B bn Bn BN Mrd mrd Md Mds
     12 tn Tn
     """
-    ).items()
-}
-_SHORT_OF_MONEY = _SHORT_JOINED | {
-    short: int(zeros)
-    for short, zeros in _table(
-        """
-    6 m mm MM mi
-    9 b md mds bi G
-    12 T
+)
+_SHORT_OF_MONEY = _SHORT_JOINED | _zeros(
+    """
     3 t
     5 L
+    6 m mm MM mi
     7 Cr cr
+    9 b md mds bi G
+    12 T
     """
-    ).items()
-}
-_SHORT_APART = {
-    "mn": 6,
-    "mln": 6,
-    "Mio": 6,
-    "mio": 6,
-    "bn": 9,
-    "Bn": 9,
-    "BN": 9,
-    "Mrd": 9,
-    "mrd": 9,
-    "rb": 3,
-    "jt": 6,
-    "mii": 3,
-}
+)
+_SHORT_APART = _zeros(
+    """
+    3 rb mii
+    6 mn mln Mio mio jt
+    9 bn Bn BN Mrd mrd
+    """
+)
 _MAYBE_SHORT = frozenset("k K к К M B T G MM Mn MN kk KK кк КК mm m b t tn mi bi tri md Md tr nt cr Cr L".split())
 _LOOKS_LIKE_A_MULTIPLIER = re.compile(
     r"(?:m|b|tr|k[vw]adr|quadr)i(?:l{1,2}|lh|lj|ly)[ijy]{0,2}(?:[ou]|a(?=[ro]))[aeioujnrdms]\w{0,7}"
@@ -389,14 +390,11 @@ def _sure_multiplier(key: str) -> Decimal | str | None:
         return Decimal(_TIMES[bare])
     if bare in _OF_THE_SHORT_SCALE:
         return Decimal(1).scaleb(9 if bare.startswith("b") else 12)
-    zeros = _ZEROS_OF.get(key, _ZEROS_OF.get(bare))
-    if zeros is None and not (bare.isascii() and len(bare) < 3):
-        learned = multipliers().get(key) or multipliers().get(bare) or multipliers().get(f"{bare}.") or frozenset()
-        zeros = next(iter(learned)) if len(learned) == 1 else None
-        if len(learned) > 1:
-            return _UNSURE_WORD
-    if zeros is not None:
-        return Decimal(1).scaleb(zeros)
+    if (zeros := _ZEROS_OF.get(key, _ZEROS_OF.get(bare))) is not None:
+        return Decimal(1).scaleb(int(zeros))
+    learned = _look_up(key, multipliers()) if len(bare) > 2 or not bare.isascii() else frozenset[int]()
+    if learned:
+        return Decimal(1).scaleb(next(iter(learned))) if len(learned) == 1 else _UNSURE_WORD
     looks_like_one = _LOOKS_LIKE_A_MULTIPLIER.fullmatch(_without_accents(bare)) and "naire" not in bare
     return _UNSURE_WORD if looks_like_one and bare not in measures() else None
 
@@ -502,10 +500,7 @@ def _simple_name(plain: str) -> str:
     for names in (_CURRENCY_OF, _SHARE_OF, _NAMES):
         if word in names:
             return names[word]
-    kinds = {
-        kind.partition("-")[2]
-        for kind in measures().get(word) or measures().get(word.rstrip(".")) or measures().get(f"{word}.") or ()
-    }
+    kinds = {kind.partition("-")[2] for kind in _look_up(word, measures())}
     if len(kinds) == 1:
         return next(iter(kinds))
     return word[:-1] if len(word) > 3 and word.endswith("s") else word.rstrip(".")
@@ -520,8 +515,7 @@ def dimensions(word: str) -> frozenset[str]:
     key = comparable(word)
     if unit_name(word) in CURRENCIES and key not in ("pound", "pounds"):
         return frozenset({"money"})
-    kinds = measures().get(key) or measures().get(key.rstrip(".")) or measures().get(f"{key}.") or ()
-    found = frozenset(kind.partition("-")[0] for kind in kinds)
+    found = frozenset(kind.partition("-")[0] for kind in _look_up(key, measures()))
     if key in _AGES_AND_MONTHS:
         return frozenset({"duration"})
     if key in ("pound", "pounds"):

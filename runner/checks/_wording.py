@@ -7,88 +7,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
-
-_PART = re.compile(r"\(\?P[<=]|\\.|.", re.DOTALL)
+from functools import cache, lru_cache
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 class IgnoringCase:
-    """A pattern that ignores case. What its matches contain may be in lower case; their places are right.
+    """A pattern, written in lower case, that ignores case. What matches contain may be in lower case; places are right.
 
     `hint` is one that is found wherever this one is, in lower case: what most texts lack is not looked for at length.
     """
 
     def __init__(self, source: str, *, hint: str = "") -> None:
-        self._source = source
-        self._hint = hint
-
-    @cached_property
-    def _hinted(self) -> re.Pattern[str]:
-        return re.compile(self._hint)
-
-    @cached_property
-    def _of_lower_ascii(self) -> re.Pattern[str]:
-        parts = _parts(self._source)
-        return re.compile("".join(part if len(part) > 1 or not part.isascii() else part.lower() for part in parts))
-
-    @cached_property
-    def _of_any(self) -> re.Pattern[str]:
-        return re.compile(self._source, re.IGNORECASE)
+        self._of_lower_ascii, self._of_any, self._hint = source, f"(?i){source}", hint
 
     def search(self, text: str) -> re.Match[str] | None:
         if not text.isascii():
-            return self._of_any.search(text)
+            return _compile(self._of_any).search(text)
         lower = _lower(text)
-        return self._of_lower_ascii.search(lower) if self._hinted.search(lower) else None
+        return _compile(self._of_lower_ascii).search(lower) if _compile(self._hint).search(lower) else None
 
     def match(self, text: str, start: int = 0) -> re.Match[str] | None:
-        return self._of_lower_ascii.match(_lower(text), start) if text.isascii() else self._of_any.match(text, start)
+        if text.isascii():
+            return _compile(self._of_lower_ascii).match(_lower(text), start)
+        return _compile(self._of_any).match(text, start)
 
     def finditer(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
         if text.isascii():
-            return self._of_lower_ascii.finditer(_lower(text), start, end)
-        return self._of_any.finditer(text, start, end)
+            return _compile(self._of_lower_ascii).finditer(_lower(text), start, end)
+        return _compile(self._of_any).finditer(text, start, end)
 
 
-class Alternatives:
-    """A pattern in re's verbose form whose alternatives are left out where ASCII text can't match them.
-
-    So are those that need a year, as `(?:19|20)\\d\\d`, where there is none. `first` are the ASCII characters that
-    what the others match may begin with, as in a set.
-    """
-
-    def __init__(self, source: str, *, first: str = "\\x00-\\x7f") -> None:
-        self._source = source
-        self._first = first
-
-    @cached_property
-    def _of_any(self) -> re.Pattern[str]:
-        return re.compile(self._source, re.VERBOSE)
-
-    @cached_property
-    def _possible(self) -> list[str]:
-        return [one for one in _alternatives(self._source) if not _needs_more_than_ascii(one)]
-
-    @cached_property
-    def _of_ascii(self) -> re.Pattern[str]:
-        return re.compile("|".join(self._possible), re.VERBOSE)
-
-    @cached_property
-    def _of_yearless_ascii(self) -> re.Pattern[str]:
-        without = "|".join(one for one in self._possible if not _needs_year(one))
-        return re.compile(f"(?=[{self._first}])(?:{without})", re.VERBOSE)
-
-    def finditer(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-        if not text.isascii():
-            return self._of_any.finditer(text, start, end)
-        pattern = self._of_ascii if _YEAR.search(text, start, end) else self._of_yearless_ascii
-        return pattern.finditer(text, start, end)
-
-
-def _parts(source: str) -> list[str]:
-    return _PART.findall(source)
+@cache
+def _compile(source: str) -> re.Pattern[str]:
+    """Once it is needed: most patterns never are."""
+    return re.compile(source)
 
 
 @lru_cache(maxsize=64)
@@ -96,53 +49,23 @@ def _lower(text: str) -> str:
     return text.lower()
 
 
-def _alternatives(source: str) -> list[str]:
-    """The pattern cut at each | outside of groups and sets."""
-    found, start, place = [], 0, 0
-    for part, depth in _with_depth(source):
-        if part == "|" and depth == 0:
-            found.append(source[start:place])
-            start = place + 1
-        place += len(part)
-    return [*found, source[start:]]
+class Alternatives:
+    """A pattern in re's verbose form, of which ASCII text is held only to what it can match.
 
+    `others` are alternatives that need a character beyond ASCII, `of_years` those that need a year, as 19xx or 20xx.
+    What the rest matches begins with one of the ASCII characters `first`, as in a set.
+    """
 
-def _needs_more_than_ascii(alternative: str) -> bool:
-    """Whether a character that it can't do without, outside of groups and sets, isn't ASCII."""
-    parts = list(_with_depth(alternative))
-    following = [part for part, _ in parts[1:]] + [""]
-    return any(
-        depth == 0 and not part.isascii() and after not in ("?", "*", "{")
-        for (part, depth), after in zip(parts, following, strict=True)
-    )
+    def __init__(self, rest: str, *, others: str = "", of_years: str = "", first: str = "\\x00-\\x7f") -> None:
+        self._of_any = "(?x)" + "|".join(source for source in (others, of_years, rest) if source)
+        self._of_yearless_ascii = f"(?x)(?=[{first}])(?:{rest})"
+        self._of_ascii = f"(?x){of_years}|{rest}" if of_years else self._of_yearless_ascii
 
-
-def _needs_year(alternative: str) -> bool:
-    """Whether it has to match a year outside of all groups."""
-    places = [found.start() for found in re.finditer(re.escape(_YEAR.pattern), alternative)]
-    place = 0
-    for part, depth in _with_depth(alternative):
-        if depth == 1 and place in places and part == "(":
-            return True
-        place += len(part)
-    return False
-
-
-def _with_depth(source: str) -> Iterator[tuple[str, int]]:
-    """Each character (or escape) with how many groups and sets it stands in, their brackets included."""
-    depth, in_set = 0, False
-    for part in _parts(source):
-        if in_set:
-            yield part, depth
-            if part == "]":
-                in_set, depth = False, depth - 1
-        elif part[0] in "([":
-            depth += 1
-            in_set = part == "["
-            yield part, depth
-        else:
-            yield part, depth
-            depth -= part == ")"
+    def finditer(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+        fitting = self._of_any
+        if text.isascii():
+            fitting = self._of_ascii if _YEAR.search(text, start, end) else self._of_yearless_ascii
+        return _compile(fitting).finditer(text, start, end)
 
 
 _SPELLED_REACH = 120
@@ -245,7 +168,7 @@ _DENIED = (
     ),
 )
 _GUESSED = (
-    "vielleicht|möglicherweise|peut-être|quizás?|tal[ ]vez|talvez|forse|misschien|kanske|może|возможно|zum[ ]Beispiel"
+    "vielleicht|möglicherweise|peut-être|quizás?|tal[ ]vez|talvez|forse|misschien|kanske|może|возможно|zum[ ]beispiel"
     "|par[ ]exemple|por[ ]ejemplo|por[ ]exemplo|ad[ ]esempio|bijvoorbeeld|например"
 )
 _OPEN = (
@@ -254,7 +177,7 @@ _OPEN = (
         rf"|\b(?:if|suppose|supposing|assuming|let['’]?s){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
         rf"|(?:\b(?:maybe|perhaps|possibly|(?:may|might|could)(?:[ ](?:well|also|even))?[ ]be)"
         r"(?:[ ](?:an?|the|as|about|around))?"
-        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.|{_GUESSED})),?)[ ]{_MARKS}\Z",
+        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?b\.|{_GUESSED})),?)[ ]{_MARKS}\Z",
         hint=r"if|suppos|assum|let|whether|maybe|perhaps|possibly|may|might|could|example|instance|such|e\.[ ]?g"
         r"|z\.[ ]?b|forse|kanske|misschien|vielleicht|quiz|tal|beispiel|exemple|ejemplo|exemplo|esempio|bijvoorbeeld",
     ),
@@ -299,7 +222,7 @@ _WORKED_ON = (
     IgnoringCase(
         r"[*_$)]{0,4}[ ](?:et[ ]demi|und[ ](?:ein\w{0,2}[ ])?halb|y[ ]medi|e[ ](?:mei[ao]|mezz)|с[ ]половиной"
         r"|i[ ]pół|buçuk|en[ ](?:een[ ])?hal[fv]"
-        r"|och[ ](?:en[ ])?halv|og[ ](?:en[ ])?halv|ja[ ]puoli|et[ ]quart|y[ ]cuarto|und[ ]ein[ ]Viertel)|"
+        r"|och[ ](?:en[ ])?halv|og[ ](?:en[ ])?halv|ja[ ]puoli|et[ ]quart|y[ ]cuarto|und[ ]ein[ ]viertel)|"
         rf"[*_$)]{{0,4}}(?:[ ](?:times|multiplied[ ]by|divided[ ]by)[ ](?:{SPELLED})\b"
         r"|[ ](?:squared|cubed|doubled|tripled|halved)\b"
         r"|(?:[ ]\w{1,12})?[ ]and[ ](?:a[ ](?:half|quarter|third|bit)|change"
@@ -361,10 +284,10 @@ _CHANGED = (
     r"|extended)(?:[ ][^\W\d]{1,15}){0,4}[ ]from[ ]"
 )
 """Behind it stands what something was before: reduced from $15 to $12."""
-_COMPARED = "gegenüber|im[ ]Vergleich[ ]zu|par[ ]rapport[ ]à|frente[ ]a|rispetto[ ]a|vergeleken[ ]met"
+_COMPARED = "gegenüber|im[ ]vergleich[ ]zu|par[ ]rapport[ ]à|frente[ ]a|rispetto[ ]a|vergeleken[ ]met"
 _IN_THE_PAST = (
     r"last[ ](?:year|month|week|time|season)|previously|before(?:[ ]that)?|earlier|in[ ]the[ ]past|ago|until[ ]\w+"
-    r"|letzte\w?[ ](?:Jahr|Monat|Woche)|früher|bisher|l'année[ ]dernière|l'an[ ]dernier|avant|el[ ]año[ ]pasado|antes"
+    r"|letzte\w?[ ](?:jahr|monat|woche)|früher|bisher|l'année[ ]dernière|l'an[ ]dernier|avant|el[ ]año[ ]pasado|antes"
     r"|l'anno[ ]scorso|prima|vorig[ ]jaar|vroeger"
 )
 _FORMER = (

@@ -5,41 +5,33 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
 
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
-from runner.checks._text import has_passage, normalise_wanted, quote, shorten
+from runner.checks._schemas import parameters, text_field
+from runner.checks._text import has_passage, normalise_wanted, quote, tell
 from runner.domain.conversation import Citation, FileId, Run, SearchResult, Step
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
 NEEDS_TOOLS = ("file_search", "web_search", "code_interpreter", "mcp")
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "description": "At least one citation in the answer names this file, and what it cites has this passage in it.",
-    "properties": {
-        "file": {
-            "type": "string",
-            "format": FILE_NAME,
-            "examples": ["receipt.pdf"],
-            "minLength": 1,
-            "maxLength": 300,
-            "description": "The file's name, such as receipt.pdf; folders before it are ignored, as "
-            "are capitals. * and ? stand for any characters and any one character.",
-        },
-        "passage": {
-            "type": "string",
-            "examples": ["within 30 days"],
-            "minLength": 1,
-            "maxLength": 10_000,
-            "description": "A text in the cited place: in what the citation quotes, or else in what file search found "
-            "in that file. Upper and lower case and kinds of space make no difference.",
-        },
-    },
-    "required": ["file"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "At least one citation in the answer names this file, and what it cites has this passage in it.",
+    required=["file"],
+    file=text_field(
+        "The file's name, such as receipt.pdf; folders before it are ignored, as are capitals. * and ? stand for any "
+        "characters and any one character.",
+        "receipt.pdf",
+        format=FILE_NAME,
+        maxLength=300,
+    ),
+    passage=text_field(
+        "A text in the cited place: in what the citation quotes, or else in what file search found in that file. "
+        "Upper and lower case and kinds of space make no difference.",
+        "within 30 days",
+        maxLength=10_000,
+    ),
+)
 _CITING = an_answer(
     "A refund takes 30 days.", citations=(Citation(position=22, file_id=FileId("f1"), filename="terms.md"),)
 )
@@ -78,14 +70,8 @@ class Check:
             reason = f"the answer cites {', '.join(known)}" if known else "the answer cites nothing"
         elif self.passage is not None and not self._cites_passage(run, self.passage):
             reason = f"what it cites there hasn't {quote(self.passage)}"
-        return Finding(
-            holds=not reason,
-            expected=shorten(
-                f"a citation of {quote(self.file)}{f' with {quote(self.passage)}' if self.passage else ''}"
-            ),
-            found=shorten(", ".join(known)) or "no citation",
-            reason=shorten(reason),
-        )
+        wanted = f"a citation of {quote(self.file)}{f' with {quote(self.passage)}' if self.passage else ''}"
+        return tell(wanted, ", ".join(known) or "no citation", reason)
 
     def _cites_passage(self, run: Run, passage: str) -> bool:
         results = [result for step in run.steps for result in step.results]

@@ -6,24 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._text import as_tuple, has_passage, normalise_wanted, quote, shorten
+from runner.checks._schemas import parameters, texts_field
+from runner.checks._text import as_tuple, has_passage, normalise_wanted, quote, shorten, tell
 from runner.checks.tool_called import calls_of, describe_calls
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 
 MAIN_FIELD = "code"
 NEEDS_TOOLS = ("code_interpreter",)
-_TEXTS = {"type": ["string", "array"], "minLength": 1, "minItems": 1, "items": {"type": "string", "minLength": 1}}
-SCHEMA = {
-    "type": "object",
-    "description": "The code interpreter ran code, and it ran to its end. With `code` and `printed`, one and the same "
-    "call has all of those texts; where they stand doesn't matter, kinds of space don't, upper and lower case do.",
-    "properties": {
-        "code": {**_TEXTS, "examples": ["read_csv"], "description": "What the code has in it; of a list, all of it."},
-        "printed": {**_TEXTS, "examples": ["39.25"], "description": "What it printed, or what came of its last line."},
-    },
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The code interpreter ran code, and it ran to its end. With `code` and `printed`, one and the same call has all "
+    "of those texts; where they stand doesn't matter, kinds of space don't, upper and lower case do.",
+    code=texts_field("What the code has in it; of a list, all of it.", "read_csv"),
+    printed=texts_field("What it printed, or what came of its last line.", "39.25"),
+)
 _CODE = Step(tool="code_interpreter", completed=True, input="print(23.75 + 15.50)", output="39.25\n")
 EXAMPLES = (
     Example("code_ran", an_answer("39.25", steps=(_CODE,)), PASSES),
@@ -52,12 +48,7 @@ class Check:
         wanted = [f"with {quote(text)}" for text in as_tuple(self.code)]
         wanted += [f"printing {quote(text)}" for text in as_tuple(self.printed)]
         shown = "; ".join(f"{shorten(call.input)} printed {quote(call.output)}" for call in calls[:3])
-        return Finding(
-            holds=holds,
-            expected=shorten(" ".join(["code run", *wanted])),
-            found=shorten(shown or describe_calls(run.steps)),
-            reason=reason,
-        )
+        return tell(" ".join(["code run", *wanted]), shown or describe_calls(run.steps), reason)
 
 
 def _has(text: str, wanted: str | Sequence[str], *, marks: bool = True) -> bool:

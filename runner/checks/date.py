@@ -8,66 +8,44 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._text import end_lines, normalise, shorten, shown_text
+from runner.checks._schemas import choice, field, flag, parameters
+from runner.checks._text import end_lines, normalise, shown_text, tell
 from runner.checks._wording import is_asked, is_denied, is_supposed
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer gives this date, however it is written: 2026-03-04, 4 March 2026, March 4th, 2026, "
-    "4. März 2026, 4.3.2026, 2026年3月4日. Which of 03/04/2026 is the month, `locale` says; without it such a date is "
-    "ambiguous, and fails with the reason. A date without a year counts for any year only with `year: false`. "
-    "A date that is denied, or that something was moved from, isn't given; one that is only about right, a limit (by, "
-    "until, before, after), of something that is off or of which it says that there is nothing then fails with the "
-    "reason.",
-    "properties": {
-        "value": {
-            "type": "string",
-            "examples": ["2026-03-04"],
-            "pattern": r"^\d{4}-\d{2}-\d{2}$",
-            "description": "The date: year, month, day.",
-        },
-        "take": {
-            "type": "string",
-            "enum": ["only", "any", "first", "last"],
-            "default": "only",
-            "description": "Which date of the answer counts: the only one (another makes it fail), any, the first, the "
-            "last.",
-        },
-        "locale": {
-            "type": "string",
-            "examples": ["en_US"],
-            "pattern": "^[a-z]{2,3}(_[A-Z][A-Za-z]{1,3})?$",
-            "description": "How dates of digits are written: en_US has the month first (03/04/2026), en_GB, de and "
-            "most others the day.",
-        },
-        "tolerance_days": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 366,
-            "default": 0,
-            "description": "Accept dates that are so many days off, a year at most.",
-        },
-        "year": {
-            "type": "boolean",
-            "default": True,
-            "description": "With false, a date without a year is taken to be in the wanted one.",
-        },
-        "qualified": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, a date counts whatever the words around it make of it: by, until, before, "
-            "after, about, cancelled.",
-        },
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer gives this date, however it is written: 2026-03-04, 4 March 2026, March 4th, 2026, 4. März 2026, "
+    "4.3.2026, 2026年3月4日. Which of 03/04/2026 is the month, `locale` says; without it such a date is ambiguous, and "
+    "fails with the reason. A date without a year counts for any year only with `year: false`. A date that is denied, "
+    "or that something was moved from, isn't given; one that is only about right, a limit (by, until, before, after), "
+    "of something that is off or of which it says that there is nothing then fails with the reason.",
+    required=["value"],
+    value=field("string", "The date: year, month, day.", "2026-03-04", pattern=r"^\d{4}-\d{2}-\d{2}$"),
+    take=choice(
+        "Which date of the answer counts: the only one (another makes it fail), any, the first, the last.",
+        ["only", "any", "first", "last"],
+        default="only",
+    ),
+    locale=field(
+        "string",
+        "How dates of digits are written: en_US has the month first (03/04/2026), en_GB, de and most others the day.",
+        "en_US",
+        pattern="^[a-z]{2,3}(_[A-Z][A-Za-z]{1,3})?$",
+    ),
+    tolerance_days=field(
+        "integer", "Accept dates that are so many days off, a year at most.", minimum=0, maximum=366, default=0
+    ),
+    year=flag("With false, a date without a year is taken to be in the wanted one.", default=True),
+    qualified=flag(
+        "With true, a date counts whatever the words around it make of it: by, until, before, after, about, cancelled."
+    ),
+)
 EXAMPLES = (
     Example("date: '2026-03-04'", "Your flight leaves on **4 March 2026** at 10:15.", PASSES),
     Example("date: {value: '2026-03-04', locale: en_US}", "It leaves on 03/04/2026.", PASSES),
@@ -239,13 +217,9 @@ class Check:
         is_told = self.take == "first" or (any(fits) if self.take == "any" else reason and self.take == "only")
         if len(found) == _MOST and not is_told:
             raise CheckBroken(f"the answer gives {_MOST:,} dates, and those behind them aren't looked at")
-        return Finding(
-            holds=not reason,
-            expected=f"{self.value}{f' within {self.tolerance_days} days' if self.tolerance_days else ''}",
-            found=shorten(", ".join(text for text, _, _ in found[:30]) or run.text),
-            reason=shorten(reason),
-            weak=any(problem for _, _, problem in found) if reason else self.take == "any",
-        )
+        expected = f"{self.value}{f' within {self.tolerance_days} days' if self.tolerance_days else ''}"
+        weak = any(problem for _, _, problem in found) if reason else self.take == "any"
+        return tell(expected, ", ".join(text for text, _, _ in found[:30]) or run.text, reason, weak=weak)
 
     def _dates(self, text: str) -> Iterator[tuple[str, dt.date | None, str]]:
         """Each date as it is written, its value, and why it has none."""
@@ -323,17 +297,14 @@ def _build(year: str, month: str, day: str) -> tuple[dt.date | None, str] | None
 @cache
 def _months() -> dict[str, int]:
     """The month that a name stands for, in any of the languages looked up; what differs between them is left out."""
-    from runner.checks._units import LANGUAGES, locales
+    from runner.checks._units import month_names
 
     found: dict[str, set[int]] = {}
     english: dict[str, int] = {}
-    for language, locale in zip(LANGUAGES, locales(), strict=True):
-        uses = locale.get("months", {}).values()
-        named = [use[length] for use in uses for length in ("wide", "abbreviated") if isinstance(use.get(length), dict)]
-        for word, number in ((_fold(str(name)), int(at)) for names in named for at, name in names.items()):
-            found.setdefault(word, set()).add(number)
-            if language == "en":
-                english[word] = number
+    for language, name, number in chain(month_names("wide"), month_names("abbreviated")):
+        found.setdefault(name.rstrip("."), set()).add(number)
+        if language == "en":
+            english[name.rstrip(".")] = number
     return {word: next(iter(at)) for word, at in found.items() if len(at) == 1 and len(word) > 2} | english
 
 

@@ -5,27 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example
+from runner.checks._schemas import parameters, text_field
 from runner.checks._text import CASE, normalise, normalise_wanted, quote, readings
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The whole answer is this text. Outer space is dropped; kinds of space, dash and quotation mark "
-    "make no difference, nor do the marks of Markdown and HTML.",
-    "properties": {
-        "value": {
-            "type": "string",
-            "examples": ["text"],
-            "minLength": 1,
-            "description": "The answer, all of it, punctuation included.",
-        },
-        "case": CASE,
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The whole answer is this text. Outer space is dropped; kinds of space, dash and quotation mark make no "
+    "difference, nor do the marks of Markdown and HTML.",
+    required=["value"],
+    value=text_field("The answer, all of it, punctuation included.", "text"),
+    case=CASE,
+)
 EXAMPLES = (
     Example("equals: No refunds.", "**No refunds.**", PASSES),
     Example("equals: No refunds.", "No refunds", FAILS),

@@ -7,29 +7,20 @@ from typing import ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, Bounds, judge_criteria, read_criterion, show_exchange
+from runner.checks._schemas import parameters, text_field
 from runner.domain.report import Finding
 
 QUESTION = (
     "Does the last answer give what was asked for as the reference has it, and contradict the reference in nothing?"
 )
 MAIN_FIELD = "reference"
-SCHEMA = {
-    "type": "object",
-    "description": "The judge says that the answer agrees with a reference: it gives what was asked for as the "
-    "reference has it, and contradicts it in nothing. It may say more, or leave out what nobody asked for.",
-    "properties": {
-        "reference": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 64_000,
-            "examples": ["The tower is 330 metres high."],
-            "description": "What is true.",
-        },
-        **FIELDS,
-    },
-    "required": ["reference"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The judge says that the answer agrees with a reference: it gives what was asked for as the reference has it, and "
+    "contradicts it in nothing. It may say more, or leave out what nobody asked for.",
+    required=["reference"],
+    reference=text_field("What is true.", "The tower is 330 metres high.", maxLength=64_000),
+    **FIELDS,
+)
 
 EXAMPLES = (
     Example("factual: You pay 39.25 for burger and soda.", "That is $39.25.", PASSES, judge=0.95),

@@ -7,26 +7,19 @@ from typing import ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, Bounds, judge_criteria, read_criterion, show_exchange
+from runner.checks._schemas import parameters, text_field
 from runner.domain.report import Finding
 
 QUESTION = "Has the user reached the goal by the end of the conversation?"
 MAIN_FIELD = "goal"
-SCHEMA = {
-    "type": "object",
-    "description": "The judge says that the user has reached this goal by the end of the conversation.",
-    "properties": {
-        "goal": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 64_000,
-            "examples": ["The flight is booked for the 3rd of May."],
-            "description": "What the user wants to have reached.",
-        },
-        **FIELDS,
-    },
-    "required": ["goal"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The judge says that the user has reached this goal by the end of the conversation.",
+    required=["goal"],
+    goal=text_field(
+        "What the user wants to have reached.", "The flight is booked for the 3rd of May.", maxLength=64_000
+    ),
+    **FIELDS,
+)
 
 EXAMPLES = (
     Example("goal: The table is booked for 8 pm.", "Booked, number 7, for 8 pm.", PASSES, judge=0.9),

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
-from runner.checks._text import shorten
+from runner.checks._schemas import parameters
+from runner.checks._text import tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 
 MAIN_FIELD = "place"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer is JSON, all of it or what stands in its only ``` fence. Stricter than most readers: a "
-    "key twice in one object, NaN and Infinity are no JSON.",
-    "properties": {"place": IN_THE_ANSWER},
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer is JSON, all of it or what stands in its only ``` fence. Stricter than most readers: a key twice in "
+    "one object, NaN and Infinity are no JSON.",
+    place=IN_THE_ANSWER,
+)
 EXAMPLES = (
     Example("json", '{"total": 39.25}', PASSES),
     Example("json", 'Here you are:\n```json\n{"total": 39.25}\n```\n', PASSES),
@@ -37,5 +36,5 @@ class Check:
         try:
             read_json(run.text, self.place)
         except NoJson as error:
-            reason = shorten(f"no JSON: {error}")
-        return Finding(holds=not reason, expected="JSON", found=shorten(run.text), reason=reason)
+            reason = f"no JSON: {error}"
+        return tell("JSON", run.text, reason)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, parts
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json, same_value, show_json
 from runner.checks._parts import explain, name_parts, saying
-from runner.checks._text import quote, shorten
+from runner.checks._schemas import field, parameters, text_field
+from runner.checks._text import quote, shorten, tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
@@ -22,37 +23,21 @@ if TYPE_CHECKING:
     from jsonpath_rfc9535.selectors import JSONPathSelector
 
 MAIN_FIELD = "path"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer is JSON, and the path (JSONPath, RFC 9535) finds something in it; with `equals`, each "
-    "thing that it finds is this value, with `expect`, each passes these checks. "
-    "Numbers are compared as numbers, keys in any order.",
-    "properties": {
-        "path": {
-            "type": "string",
-            "examples": ["$.total"],
-            "minLength": 1,
-            "maxLength": 1000,
-            "description": "Where to look: $.total, $.items[0].name, $.items[?@.price > 20].name.",
-        },
-        "equals": {
-            "type": ["string", "number", "boolean", "array", "object", "null"],
-            "description": "The value that each thing found must have.",
-        },
-        "expect": parts(
-            "Checks on each thing that is found: on a text as it is, on anything else as JSON.",
-            example={"number": 39.25},
-        ),
-        "found": {
-            "type": "integer",
-            "minimum": 0,
-            "description": "Exactly so many things are found; without it, one or more.",
-        },
-        "place": IN_THE_ANSWER,
-    },
-    "required": ["path"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer is JSON, and the path (JSONPath, RFC 9535) finds something in it; with `equals`, each thing that it "
+    "finds is this value, with `expect`, each passes these checks. Numbers are compared as numbers, keys in any order.",
+    required=["path"],
+    path=text_field("Where to look: $.total, $.items[0].name, $.items[?@.price > 20].name.", "$.total", maxLength=1000),
+    equals=field(
+        ["string", "number", "boolean", "array", "object", "null"], "The value that each thing found must have."
+    ),
+    expect=parts(
+        "Checks on each thing that is found: on a text as it is, on anything else as JSON.",
+        example={"number": 39.25},
+    ),
+    found=field("integer", "Exactly so many things are found; without it, one or more.", minimum=0),
+    place=IN_THE_ANSWER,
+)
 _BILL = '{"total": 39.250, "items": [{"name": "burger", "price": 23.75}, {"name": "soda", "price": 15.5}]}'
 EXAMPLES = (
     Example("json_path: {path: $.total, equals: 39.25}", _BILL, PASSES),
@@ -91,10 +76,10 @@ class Check:
         try:
             values = _find(self.path, read_json(run.text, self.place, exact=False))
         except NoJson as error:
-            return self._finding(shorten(run.text), f"no JSON: {error}")
+            return self._finding(run.text, f"no JSON: {error}")
         shown = ", ".join(show_json(value) for value in values[:20]) or "nothing"
         if self.found is None and not values:
-            return self._finding(shorten(run.text), f"{self.path} finds nothing")
+            return self._finding(run.text, f"{self.path} finds nothing")
         if self.found not in (None, len(values)):
             return self._finding(shown, f"{self.path} finds {len(values)}, not {self.found}")
         if self.equals is not _NOTHING:
@@ -123,9 +108,7 @@ class Check:
         wants += [f"to be {show_json(self.equals)}"] if self.equals is not _NOTHING else []
         wants += [f"to pass {name_parts(self.expect)}"] if self.expect else []
         wants += [f"{self.found} times"] if self.found is not None else []
-        return Finding(
-            holds=not reason, expected=shorten(", ".join(wants)), found=shorten(found), reason=shorten(reason)
-        )
+        return tell(", ".join(wants), found, reason)
 
 
 def _find(path: str, value: Any) -> list[object]:

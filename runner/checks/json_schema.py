@@ -8,30 +8,27 @@ from typing import Any
 
 from runner.checks import BREAKS, FAILS, JSON_SCHEMA, PASSES, Example, an_answer
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
-from runner.checks._text import shorten
+from runner.checks._schemas import field, parameters
+from runner.checks._text import tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "schema"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer is JSON and fits this JSON Schema (draft 2020-12, or the one that its `$schema` names). "
-    "Nothing is fetched: a `$ref` stays inside the schema. A keyword that the draft doesn't have is a mistake, but for "
-    "`x-...` and OpenAPI's example, nullable, discriminator, xml, externalDocs, which say nothing here. Of `format`, "
-    "date, time, date-time, email, uri, uuid, ipv4 and ipv6 are looked at; any other is a mistake: write a `pattern`.",
-    "properties": {
-        "schema": {
-            "type": "object",
-            "format": JSON_SCHEMA,
-            "examples": [{"type": "object", "required": ["total"]}],
-            "description": "The schema. A mapping without `schema` and `place` is the schema itself.",
-        },
-        "place": IN_THE_ANSWER,
-    },
-    "required": ["schema"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer is JSON and fits this JSON Schema (draft 2020-12, or the one that its `$schema` names). Nothing is "
+    "fetched: a `$ref` stays inside the schema. A keyword that the draft doesn't have is a mistake, but for `x-...` "
+    "and OpenAPI's example, nullable, discriminator, xml, externalDocs, which say nothing here. Of `format`, date, "
+    "time, date-time, email, uri, uuid, ipv4 and ipv6 are looked at; any other is a mistake: write a `pattern`.",
+    required=["schema"],
+    schema=field(
+        "object",
+        "The schema. A mapping without `schema` and `place` is the schema itself.",
+        {"type": "object", "required": ["total"]},
+        format=JSON_SCHEMA,
+    ),
+    place=IN_THE_ANSWER,
+)
 EXAMPLES = (
     Example("json_schema: {type: object, required: [total]}", '{"total": 39.25}', PASSES),
     Example(
@@ -69,6 +66,4 @@ class Check:
             raise CheckBroken(str(error)) from error
         except NoJson as error:
             mismatch = f"no JSON: {error}"
-        return Finding(
-            holds=not mismatch, expected="JSON that fits the schema", found=shorten(run.text), reason=shorten(mismatch)
-        )
+        return tell("JSON that fits the schema", run.text, mismatch)

@@ -15,6 +15,7 @@ from runner.checks._judging import (
     read_criterion,
     show_exchange,
 )
+from runner.checks._schemas import choice, field, parameters, text_field
 from runner.domain.report import Finding
 
 RUBRIC = "Judge the assistant's work in this conversation."
@@ -34,32 +35,24 @@ _CRITERION = {
     "minLength": 1,
     "maxLength": 8000,
     "properties": {
-        "ask": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 8000,
-            "examples": ["Is the answer polite?"],
-            "description": "The question. Without choices or levels it is one of yes or no, and yes is right.",
-        },
-        "name": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 64,
-            "examples": ["tone"],
-            "description": "What it is called in reports; its number by default.",
-        },
+        "ask": text_field(
+            "The question. Without choices or levels it is one of yes or no, and yes is right.",
+            "Is the answer polite?",
+            maxLength=8000,
+        ),
+        "name": text_field("What it is called in reports; its number by default.", "tone", maxLength=64),
         "choices": {
             **_OPTIONS,
             "examples": [["friendly", "neutral", "rude"]],
             "description": "The words to choose from: a list, or a mapping of each to what it means.",
         },
-        "accept": {
-            "type": ["array", "string"],
-            "items": {"type": "string"},
-            "minItems": 1,
-            "examples": [["friendly", "neutral"]],
-            "description": "The choices that are right.",
-        },
+        "accept": field(
+            ["array", "string"],
+            "The choices that are right.",
+            ["friendly", "neutral"],
+            items={"type": "string"},
+            minItems=1,
+        ),
         "levels": {
             **_OPTIONS,
             "maxItems": 10,
@@ -67,53 +60,41 @@ _CRITERION = {
             "examples": [["useless", "partial", "complete"]],
             "description": "Levels from the worst to the best, at most ten.",
         },
-        "at_least": {
-            "type": "string",
-            "examples": ["partial"],
-            "description": "The lowest level that is right.",
-        },
+        "at_least": field("string", "The lowest level that is right.", "partial"),
     },
     "required": ["ask"],
     "additionalProperties": False,
 }
 
 MAIN_FIELD = "criteria"
-SCHEMA = {
-    "type": "object",
-    "description": "The judge, a language model, says that all of these criteria hold. They go into one request, "
-    "which is sent only where every other check holds. A refusal or an error of the judge is an error, not a failure.",
-    "properties": {
-        "criteria": {
-            "type": ["string", "array"],
-            "items": _CRITERION,
-            "minItems": 1,
-            "maxItems": 100,
-            "minLength": 1,
-            "maxLength": 8000,
-            "examples": ["Is the answer polite?"],
-            "description": "A question of yes or no, where yes is right; or a list of such, and of questions with "
-            "choices or levels.",
-        },
-        "about": {
-            "type": "string",
-            "enum": ["turn", "conversation"],
-            "title": "scope",
-            "default": "turn",
-            "examples": ["conversation"],
-            "description": "What the judge sees: this question with its answer, or everything up to it.",
-        },
-        "context": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 64_000,
-            "examples": ["The shop takes returns for 30 days."],
-            "description": "What the judge has to know: a policy, an ideal answer.",
-        },
-        **FIELDS,
-    },
-    "required": ["criteria"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The judge, a language model, says that all of these criteria hold. They go into one request, which is sent only "
+    "where every other check holds. A refusal or an error of the judge is an error, not a failure.",
+    required=["criteria"],
+    criteria=field(
+        ["string", "array"],
+        "A question of yes or no, where yes is right; or a list of such, and of questions with choices or levels.",
+        "Is the answer polite?",
+        items=_CRITERION,
+        minItems=1,
+        maxItems=100,
+        minLength=1,
+        maxLength=8000,
+    ),
+    about=choice(
+        "What the judge sees: this question with its answer, or everything up to it.",
+        ["turn", "conversation"],
+        "conversation",
+        title="scope",
+        default="turn",
+    ),
+    context=text_field(
+        "What the judge has to know: a policy, an ideal answer.",
+        "The shop takes returns for 30 days.",
+        maxLength=64_000,
+    ),
+    **FIELDS,
+)
 
 EXAMPLES = (
     Example("judge: Is the answer polite?", "Gladly: you pay 39.25.", PASSES, judge=0.95),

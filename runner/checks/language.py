@@ -8,28 +8,20 @@ from functools import cache
 from typing import Any
 
 from runner.checks import BREAKS, FAILS, PASSES, Example
+from runner.checks._schemas import field, parameters
 from runner.checks._text import shorten, shown_text
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer is in this language. It needs the extra `language` (py3langid, 97 languages). A text of "
-    "few words, or one that close relatives (Danish and Norwegian) could be, is an error, not a pass; so is one with a "
-    "sentence in another language.",
-    "properties": {
-        "value": {
-            "type": "string",
-            "examples": ["de"],
-            "pattern": "^[a-z]{2}$",
-            "description": "The language by its two letters in ISO 639-1: en, de, fr, ja.",
-        },
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer is in this language. It needs the extra `language` (py3langid, 97 languages). A text of few words, or "
+    "one that close relatives (Danish and Norwegian) could be, is an error, not a pass; so is one with a sentence in "
+    "another language.",
+    required=["value"],
+    value=field("string", "The language by its two letters in ISO 639-1: en, de, fr, ja.", "de", pattern="^[a-z]{2}$"),
+)
 EXAMPLES = (
     Example("language: de", "Die Rückerstattung dauert 30 Tage ab Kaufdatum.", PASSES),
     Example("language: de", "The refund takes 30 days from the date of purchase.", FAILS),

@@ -7,31 +7,28 @@ from dataclasses import dataclass
 
 import regex
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, check_limits, judge_amount, limits_schema
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._limits import Limits, limits_schema
+from runner.checks._schemas import choice, parameters
 from runner.checks._text import shown_text
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 
 MAIN_FIELD = "max"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer isn't longer, or shorter, than this. A word is what stands between spaces and has a "
-    "letter or digit; in scripts without spaces each character of Chinese, Japanese and Thai is one. A sentence ends "
-    "with . ! ? … or their kin before a space, or with its line; a full stop ends none before a small letter, or "
-    "after initials and common abbreviations (Dr., No., z. B.).",
-    "properties": {
-        **limits_schema("of them", example=50),
-        "of": {
-            "type": "string",
-            "enum": ["words", "characters", "sentences"],
-            "default": "words",
-            "description": "What is counted. Characters are those of the answer as it came, Markdown included; what is "
-            "seen as one, such as an emoji with its skin tone, is one.",
-        },
-    },
-    "minProperties": 1,
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer isn't longer, or shorter, than this. A word is what stands between spaces and has a letter or digit; "
+    "in scripts without spaces each character of Chinese, Japanese and Thai is one. A sentence ends with . ! ? … or "
+    "their kin before a space, or with its line; a full stop ends none before a small letter, or after initials and "
+    "common abbreviations (Dr., No., z. B.).",
+    least=1,
+    **limits_schema("of them", example=50),
+    of=choice(
+        "What is counted. Characters are those of the answer as it came, Markdown included; what is seen as one, such "
+        "as an emoji with its skin tone, is one.",
+        ["words", "characters", "sentences"],
+        default="words",
+    ),
+)
 EXAMPLES = (
     Example("length: 50", "You pay **$39.25**, tip included.", PASSES),
     Example("length: {max: 1, of: sentences}", "It costs 39.25. Anything else?", FAILS),
@@ -56,18 +53,16 @@ _MONTH = re.compile(r"jan|feb|mär|apr|mai|jun|jul|aug|sep|okt|nov|dez")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    max: int | None = None
-    min: int | None = None
+class Check(Limits):
     of: str = "words"
 
     def __post_init__(self) -> None:
-        check_limits(self.min, self.max)
+        Limits.__post_init__(self)
         if self.max is None and self.min == 1 and self.of == "characters":
             raise ValueError("with `min: 1` it can't fail: an answer has a character")
 
     def judge(self, run: Run) -> Finding:
-        return judge_amount(self._count(run.text), self.min, self.max, unit=self.of)
+        return self.judge_amount(self._count(run.text), self.of)
 
     def _count(self, text: str) -> int:
         if self.of == "characters":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import regex
 
 from runner.checks import BREAKS, FAILS, PASSES, Example
+from runner.checks._schemas import flag, parameters, text_field
 from runner.checks._text import quote, shorten, shown_text
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -14,29 +15,19 @@ from runner.errors import CheckBroken
 from runner.patience import compile_pattern, match
 
 MAIN_FIELD = "pattern"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer matches a regular expression of Python's kind (with the `regex` library's additions). "
-    "It is held against the answer as it came, marks of Markdown included: `not: {matches: ...}` is a weak pass where "
-    "only they hide what is looked for.",
-    "properties": {
-        "pattern": {
-            "type": "string",
-            "examples": ["pattern"],
-            "minLength": 1,
-            "maxLength": 2000,
-            "description": "The regular expression, found anywhere in the answer. Begin it with (?i) to ignore case, "
-            "(?m) to let ^ and $ match at every line, (?s) to let . match a line's end.",
-        },
-        "whole": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, the expression must match the whole answer (outer space apart).",
-        },
-    },
-    "required": ["pattern"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer matches a regular expression of Python's kind (with the `regex` library's additions). It is held "
+    "against the answer as it came, marks of Markdown included: `not: {matches: ...}` is a weak pass where only they "
+    "hide what is looked for.",
+    required=["pattern"],
+    pattern=text_field(
+        "The regular expression, found anywhere in the answer. Begin it with (?i) to ignore case, (?m) to let ^ and $ "
+        "match at every line, (?s) to let . match a line's end.",
+        "pattern",
+        maxLength=2000,
+    ),
+    whole=flag("With true, the expression must match the whole answer (outer space apart)."),
+)
 EXAMPLES = (
     Example(r"matches: '\bA-\d{4}\b'", "Your booking is A-1093.", PASSES),
     Example(r"matches: {pattern: 'A-\d{4}', whole: true}", "Your booking is A-1093.", FAILS),

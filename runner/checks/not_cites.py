@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._text import quote, shorten
+from runner.checks._schemas import parameters
+from runner.checks._text import quote, tell
 from runner.checks.cites import SCHEMA as _CITES
 from runner.checks.cites import Check as _Cites
 from runner.checks.cites import cited_names
@@ -14,14 +15,12 @@ from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
-SCHEMA = {
-    "type": "object",
-    "description": "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing. A "
-    "pass on a file that the assistant doesn't get is weak.",
-    "properties": {"file": _CITES["properties"]["file"]},
-    "required": ["file"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing. A pass on a file "
+    "that the assistant doesn't get is weak.",
+    required=["file"],
+    file=_CITES["properties"]["file"],
+)
 _TERMS = Citation(position=22, file_id=FileId("f1"), filename="terms.md")
 EXAMPLES = (
     Example("not_cites: receipt.pdf", an_answer("A refund takes 30 days.", citations=(_TERMS,)), PASSES),
@@ -52,9 +51,6 @@ class Check:
         if not cited and None in names and self.file != "*":
             raise CheckBroken("the answer cites a file whose name is not known, and no search result tells it")
         holds = not cited and not names if self.file == "*" else not cited
-        return Finding(
-            holds=holds,
-            expected=f"no citation of {quote(self.file)}",
-            found=shorten(", ".join(known)) or ("a file without a name" if names else "no citation"),
-            reason="" if holds else shorten(f"the answer cites {', '.join(cited) or 'a file'}"),
-        )
+        found = ", ".join(known) or ("a file without a name" if names else "no citation")
+        reason = "" if holds else f"the answer cites {', '.join(cited) or 'a file'}"
+        return tell(f"no citation of {quote(self.file)}", found, reason)

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._schemas import flag, parameters, texts_field
 from runner.checks._text import CASE, as_tuple, find_in, normalise_wanted, quote, readings, shorten
+from runner.checks.contains import Check as Contains
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer doesn't contain the text, nor any text of a list. "
-    "Kinds of space, dash and quotation mark make no difference, nor do the marks of Markdown and HTML.",
-    "properties": {
-        "value": {
-            "type": ["string", "array"],
-            "examples": ["text"],
-            "minLength": 1,
-            "minItems": 1,
-            "items": {"type": "string", "minLength": 1},
-            "description": "The text that must not be there; of a list, none may.",
-        },
-        "words": {
-            "type": "boolean",
-            "default": True,
-            "description": "Whole words only, the default: 'refund' is not found in 'refunds'. "
-            "With false, any place counts.",
-        },
-        "case": CASE,
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer doesn't contain the text, nor any text of a list. Kinds of space, dash and quotation mark make no "
+    "difference, nor do the marks of Markdown and HTML.",
+    required=["value"],
+    value=texts_field("The text that must not be there; of a list, none may.", "text"),
+    words=flag(
+        "Whole words only, the default: 'refund' is not found in 'refunds'. With false, any place counts.", default=True
+    ),
+    case=CASE,
+)
 EXAMPLES = (
     Example("not_contains: guarantee", "We can't promise that.", PASSES),
     Example("not_contains: [guarantee, promise]", "We can't promise that.", FAILS),
@@ -44,15 +31,7 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    value: str | Sequence[str]
-    words: bool = True
-    case: bool = False
-
-    def __post_init__(self) -> None:
-        for text in as_tuple(self.value):
-            normalise_wanted(text, case=self.case)
-
+class Check(Contains):
     def judge(self, run: Run) -> Finding:
         expected = f"no {' and no '.join(quote(text) for text in as_tuple(self.value))}"
         for answer in readings(run.text, case=self.case, negative=True):

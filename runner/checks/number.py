@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from runner.checks import FAILS, PASSES, Example, check_limits, describe_limits
+from runner.checks import FAILS, PASSES, Example
+from runner.checks._limits import check_limits, describe_limits
+from runner.checks._schemas import choice, field, parameters, text_field
 from runner.checks._text import shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -17,67 +19,49 @@ if TYPE_CHECKING:
     from runner.checks._numbers import FoundNumber
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, "
-    "890 million, 12 Mio. EUR, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't "
-    "count. Ranges, bounds (at most, starting from), plain denials, guesses (maybe, for example), what it was before "
-    "and digits joined to unknown text fail with the reason. It reads words, not meaning: where a wrong answer may "
-    "mention the right number last, ask for `take: only`.",
-    "properties": {
-        "value": {
-            "type": "number",
-            "examples": [39.25],
-            "description": "The number; without it, say `min`, `max` or both. "
-            "Where decimals are written here, the one in the answer is rounded (half up) to "
-            "as many: 331.31 accepts 331.3141, 331.3100 doesn't. A whole number accepts only itself: 3 isn't 3.4.",
-        },
-        "take": {
-            "type": "string",
-            "enum": ["final", "only", "any", "all", "first"],
-            "default": "final",
-            "description": "Which number of the answer counts: the final one (the default), the only one (another "
-            "makes it fail), the first, all of them, or any. The final one is in \\boxed, or the last one outside "
-            "brackets that only explain and of a closing question; beside one in bold on its line, numbers that only "
-            "qualify it don't count. A pass with `any` proves little and is shown as weak.",
-        },
-        "places": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 20,
-            "description": "Round both numbers (half up) to so many decimals instead.",
-        },
-        "tolerance": {
-            "type": "number",
-            "minimum": 0,
-            "description": "Accept numbers that differ by at most this, without rounding.",
-        },
-        "percent": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 100,
-            "description": "Accept numbers that differ by at most so many per cent of `value`, without rounding.",
-        },
-        "min": {"type": "number", "description": "In place of `value`: the number is at least this."},
-        "max": {"type": "number", "description": "In place of `value`: the number is at most this."},
-        "unit": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 40,
-            "description": "Only numbers with this unit beside them count: USD (or $, dollars), EUR, %, km, people. "
-            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31. 12 km/h is no km, $12.50 CAD no USD, "
-            "and $12 per night is USD/night.",
-        },
-        "decimal": {
-            "type": "string",
-            "enum": [".", ","],
-            "description": "The decimal mark in the answer. Without it, 1.234,50 and 1,234.50 are both understood, and "
-            "39,25 fails as ambiguous.",
-        },
-    },
-    "minProperties": 1,
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, 890 million, 12 Mio. "
+    "EUR, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't count. Ranges, bounds (at "
+    "most, starting from), plain denials, guesses (maybe, for example), what it was before and digits joined to "
+    "unknown text fail with the reason. It reads words, not meaning: where a wrong answer may mention the right "
+    "number last, ask for `take: only`.",
+    least=1,
+    value=field(
+        "number",
+        "The number; without it, say `min`, `max` or both. Where decimals are written here, the one in the answer is "
+        "rounded (half up) to as many: 331.31 accepts 331.3141, 331.3100 doesn't. A whole number accepts only itself: "
+        "3 isn't 3.4.",
+        39.25,
+    ),
+    take=choice(
+        "Which number of the answer counts: the final one (the default), the only one (another makes it fail), the "
+        "first, all of them, or any. The final one is in \\boxed, or the last one outside brackets that only explain "
+        "and of a closing question; beside one in bold on its line, numbers that only qualify it don't count. A pass "
+        "with `any` proves little and is shown as weak.",
+        ["final", "only", "any", "all", "first"],
+        default="final",
+    ),
+    places=field("integer", "Round both numbers (half up) to so many decimals instead.", minimum=0, maximum=20),
+    tolerance=field("number", "Accept numbers that differ by at most this, without rounding.", minimum=0),
+    percent=field(
+        "number",
+        "Accept numbers that differ by at most so many per cent of `value`, without rounding.",
+        exclusiveMinimum=0,
+        maximum=100,
+    ),
+    min=field("number", "In place of `value`: the number is at least this."),
+    max=field("number", "In place of `value`: the number is at most this."),
+    unit=text_field(
+        "Only numbers with this unit beside them count: USD (or $, dollars), EUR, %, km, people. In '$331.31 each for "
+        "17 people', `unit: USD` leaves 331.31. 12 km/h is no km, $12.50 CAD no USD, and $12 per night is USD/night.",
+        maxLength=40,
+    ),
+    decimal=choice(
+        "The decimal mark in the answer. Without it, 1.234,50 and 1,234.50 are both understood, and 39,25 fails as "
+        "ambiguous.",
+        [".", ","],
+    ),
+)
 EXAMPLES = (
     Example("number: 39.25", "You pay $39.25 for the two.", PASSES),
     Example("number: {value: 1234.5, unit: EUR}", "Zusammen 1.234,50 € für 3 Nächte.", PASSES),
@@ -188,16 +172,11 @@ class Check:
         return self._finding(False, _list_texts(numbers), f"{reason}; {doubtful}" if doubtful else reason)
 
     def _judge_all(self, numbers: Sequence[FoundNumber]) -> Finding:
-        for number in numbers:
-            if number.problem:
-                return self._finding(
-                    False, _list_texts(numbers), f"not all numbers in the answer are plain: {number.problem}"
-                )
-            if not self.accepts(number):
-                return self._finding(
-                    False, _list_texts(numbers), f"not all numbers in the answer are that: {_read(number)}"
-                )
-        return self._finding(True, _list_texts(numbers))
+        other = next((number for number in numbers if not self.accepts(number)), None)
+        if other is None:
+            return self._finding(True, _list_texts(numbers))
+        what = f"plain: {other.problem}" if other.problem else f"that: {_read(other)}"
+        return self._finding(False, _list_texts(numbers), f"not all numbers in the answer are {what}")
 
     def accepts(self, number: FoundNumber) -> bool:
         """Whether it is a plain number, and the one that is wanted; its unit is not looked at."""

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._text import shorten
+from runner.checks._schemas import choice, field, flag, parameters, text_field
+from runner.checks._text import shorten, tell
 from runner.checks.number import Check as NumberCheck
 from runner.checks.number import numbers_in, prepare
-from runner.checks.tool_calls import assign
+from runner.checks.tool_calls import choose_places
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -22,55 +23,30 @@ if TYPE_CHECKING:
 __all__ = ["Check", "prepare"]
 
 MAIN_FIELD = "values"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer gives all of these numbers, each as `number` reads it, with others before, between and "
-    "behind them. One that is denied, only a bound or otherwise doubtful doesn't count.",
-    "properties": {
-        "values": {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": 2,
-            "maxItems": 100,
-            "examples": [[23.75, 15.5, 39.25]],
-            "description": "The numbers; one that is written twice has to be there twice.",
-        },
-        "in_order": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, they come in this order.",
-        },
-        "only": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, the answer gives no other numbers.",
-        },
-        "tolerance": {
-            "type": "number",
-            "minimum": 0,
-            "description": "Accept numbers that differ by at most this, without rounding.",
-        },
-        "percent": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 100,
-            "description": "Accept numbers that differ by at most so many per cent of the wanted one.",
-        },
-        "unit": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 40,
-            "description": "Only numbers with this unit beside them count, as in `number`.",
-        },
-        "decimal": {
-            "type": "string",
-            "enum": [".", ","],
-            "description": "The decimal mark in the answer, as in `number`.",
-        },
-    },
-    "required": ["values"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer gives all of these numbers, each as `number` reads it, with others before, between and behind them. "
+    "One that is denied, only a bound or otherwise doubtful doesn't count.",
+    required=["values"],
+    values=field(
+        "array",
+        "The numbers; one that is written twice has to be there twice.",
+        [23.75, 15.5, 39.25],
+        items={"type": "number"},
+        minItems=2,
+        maxItems=100,
+    ),
+    in_order=flag("With true, they come in this order."),
+    only=flag("With true, the answer gives no other numbers."),
+    tolerance=field("number", "Accept numbers that differ by at most this, without rounding.", minimum=0),
+    percent=field(
+        "number",
+        "Accept numbers that differ by at most so many per cent of the wanted one.",
+        exclusiveMinimum=0,
+        maximum=100,
+    ),
+    unit=text_field("Only numbers with this unit beside them count, as in `number`.", maxLength=40),
+    decimal=choice("The decimal mark in the answer, as in `number`.", [".", ","]),
+)
 EXAMPLES = (
     Example("numbers: [23.75, 15.5]", "The soda is $15.50 and the burger $23.75.", PASSES),
     Example("numbers: {values: [23.75, 15.5, 39.25], in_order: true}", "23.75 + 15.50 = 39.25", PASSES),
@@ -107,25 +83,16 @@ class Check:
         if missing and len(found) >= _MOST:
             raise CheckBroken(f"the answer gives {_MOST:,} numbers, and those behind them aren't looked at")
         wanted = ", ".join(f"{value:f}" for value in self.values)
-        return Finding(
-            holds=not reason,
-            expected=shorten(f"{wanted}{' in order' if self.in_order else ''}"),
-            found=shorten(", ".join(number.text for number in found[:50])) or shorten(run.text) or "no number",
-            reason=shorten(reason),
-        )
+        shown = ", ".join(number.text for number in found[:50]) or shorten(run.text) or "no number"
+        return tell(f"{wanted}{' in order' if self.in_order else ''}", shown, reason)
 
     def _wanted(self) -> list[NumberCheck]:
         return [NumberCheck(value=value, tolerance=self.tolerance, percent=self.percent) for value in self.values]
 
     def _match(self, found: Sequence[FoundNumber]) -> tuple[list[str], list[FoundNumber]]:
         """The wanted numbers that aren't there, and what is there besides."""
-        wanted, chosen = self._wanted(), dict[int, int]()
+        wanted = self._wanted()
         fits = [[at for at, one in enumerate(found) if each.accepts(one)] for each in wanted]
-        floor = 0
-        for number, places in enumerate(fits):
-            if not self.in_order:
-                assign(number, fits, chosen, set())
-            elif (place := next((at for at in places if at >= floor), None)) is not None:
-                chosen[place], floor = number, place + 1
+        chosen = choose_places(fits, in_order=self.in_order)
         missing = [f"{each.value:f}" for number, each in enumerate(wanted) if number not in chosen.values()]
         return missing, [one for at, one in enumerate(found) if at not in chosen]

@@ -8,34 +8,24 @@ from functools import lru_cache
 from itertools import islice
 
 from runner.checks import FAILS, PASSES, Example
+from runner.checks._schemas import field, flag, parameters
 from runner.checks._text import CASE, end_lines, find_all, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
 MAIN_FIELD = "values"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer is one of these texts, whatever case, quotation marks, emphasis or full stop it has.",
-    "properties": {
-        "values": {
-            "type": "array",
-            "examples": [["a", "b"]],
-            "minItems": 2,
-            "items": {"type": "string", "minLength": 1},
-            "description": "The texts that the answer may be.",
-        },
-        "inside": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, the answer may be longer: it must give exactly one of the texts, as "
-            "whole words. One that it only denies, asks, supposes or strikes out isn't given: 'not Paris', "
-            "'Is it Paris?', 'if it is Paris'.",
-        },
-        "case": CASE,
-    },
-    "required": ["values"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer is one of these texts, whatever case, quotation marks, emphasis or full stop it has.",
+    required=["values"],
+    values=field(
+        "array", "The texts that the answer may be.", ["a", "b"], minItems=2, items={"type": "string", "minLength": 1}
+    ),
+    inside=flag(
+        "With true, the answer may be longer: it must give exactly one of the texts, as whole words. One that it only "
+        "denies, asks, supposes or strikes out isn't given: 'not Paris', 'Is it Paris?', 'if it is Paris'."
+    ),
+    case=CASE,
+)
 EXAMPLES = (
     Example("one_of: [Berlin, Paris]", "**Paris.**", PASSES),
     Example("one_of: {values: ['yes', 'no'], inside: true}", "Yes, it does.", PASSES),

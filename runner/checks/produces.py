@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, check_limits, describe_limits, parts
+from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, parts
+from runner.checks._limits import check_limits, describe_limits
 from runner.checks._parts import explain, name_parts, saying
-from runner.checks._text import quote, shorten
+from runner.checks._schemas import field, parameters, text_field
+from runner.checks._text import quote, tell
 from runner.checks.cites import Check as Cites
 from runner.domain.conversation import ProducedFile, Run
 from runner.domain.report import Finding, Outcome
@@ -16,29 +18,23 @@ from runner.errors import CheckBroken
 MAIN_FIELD = "name"
 NEEDS_TOOLS = ("code_interpreter",)
 NEEDS_NONE_ON = "agents"
-SCHEMA = {
-    "type": "object",
-    "description": "The code interpreter made a file with this name, of this size, whose text passes these checks. One "
-    "file has to have all of it. What could not be read before its container went is an error.",
-    "properties": {
-        "name": {
-            "type": "string",
-            "examples": ["*.csv"],
-            "minLength": 1,
-            "maxLength": 300,
-            "description": "The file's name, folders before it apart; * and ? stand for any characters and any one, so "
-            "`*.csv` says of which type it is. Upper and lower case make no difference.",
-        },
-        "min_bytes": {"type": "integer", "minimum": 0, "description": "So many bytes at least."},
-        "max_bytes": {"type": "integer", "minimum": 0, "description": "So many bytes at most."},
-        "expect": parts(
-            "Checks on its text, as if it were the answer: UTF-8 of a megabyte at most. In JSON use `json_path`.",
-            example={"contains": "burger"},
-        ),
-    },
-    "required": ["name"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The code interpreter made a file with this name, of this size, whose text passes these checks. One file has to "
+    "have all of it. What could not be read before its container went is an error.",
+    required=["name"],
+    name=text_field(
+        "The file's name, folders before it apart; * and ? stand for any characters and any one, so `*.csv` says of "
+        "which type it is. Upper and lower case make no difference.",
+        "*.csv",
+        maxLength=300,
+    ),
+    min_bytes=field("integer", "So many bytes at least.", minimum=0),
+    max_bytes=field("integer", "So many bytes at most.", minimum=0),
+    expect=parts(
+        "Checks on its text, as if it were the answer: UTF-8 of a megabyte at most. In JSON use `json_path`.",
+        example={"contains": "burger"},
+    ),
+)
 _CSV = ProducedFile(name="prices.csv", size_bytes=25, sha256="", text="name,price\nburger,23.75\n")
 _SODA = ProducedFile(name="prices.csv", size_bytes=23, sha256="", text="name,price\nsoda,15.50\n")
 _PLOT = ProducedFile(name="plot.png", size_bytes=2048, sha256="")
@@ -112,12 +108,7 @@ class Check:
         wants += [f"of {describe_limits(self.min_bytes, self.max_bytes)} bytes"] if self._has_limits else []
         wants += [f"that passes {name_parts(self.expect)}"] if self.expect else []
         found = ", ".join(f"{file.name} ({_size(file)})" for file in run.files[:50])
-        return Finding(
-            holds=not reason,
-            expected=shorten(" ".join(wants)),
-            found=shorten(found) or "no file",
-            reason=shorten(reason),
-        )
+        return tell(" ".join(wants), found or "no file", reason)
 
 
 def _size(file: ProducedFile) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, PROJECT_CODE, Ask, Example, Exchange
+from runner.checks._schemas import field, parameters
 from runner.checks._text import shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -18,40 +19,28 @@ from runner.errors import CheckBroken
 
 TIMEOUT_S = Decimal(10)
 MAIN_FIELD = "call"
-SCHEMA = {
-    "type": "object",
-    "description": "A Python function of the project says that the answer is right. It gets one argument, `turn`, with "
-    "all that is known of the turn (`answer`, `question`, `steps`, `citations`, `item`, ...), in a process of its own. "
-    "It returns true or false, a score from 0 to 1, the reason why it is wrong ('' if it isn't), or {holds, score, "
-    "reason}.",
-    "properties": {
-        "call": {
-            "type": "string",
-            "format": PROJECT_CODE,
-            "pattern": r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$(?!\n)",
-            "examples": ["checks/policy.py:no_discounts"],
-            "description": "The file, relative to this one, and the function: checks/policy.py:no_discounts.",
-        },
-        "threshold": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 1,
-            "examples": [0.8],
-            "description": "The least score that passes; needed for a function that returns a score alone. "
-            "`holds: true` with a score below it is an error.",
-        },
-        "timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 600,
-            "default": TIMEOUT_S,
-            "examples": [30],
-            "description": "Seconds that it may take.",
-        },
-    },
-    "required": ["call"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "A Python function of the project says that the answer is right. It gets one argument, `turn`, with all that is "
+    "known of the turn (`answer`, `question`, `steps`, `citations`, `item`, ...), in a process of its own. It returns "
+    "true or false, a score from 0 to 1, the reason why it is wrong ('' if it isn't), or {holds, score, reason}.",
+    required=["call"],
+    call=field(
+        "string",
+        "The file, relative to this one, and the function: checks/policy.py:no_discounts.",
+        "checks/policy.py:no_discounts",
+        format=PROJECT_CODE,
+        pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$(?!\n)",
+    ),
+    threshold=field(
+        "number",
+        "The least score that passes; needed for a function that returns a score alone. `holds: true` with a score "
+        "below it is an error.",
+        0.8,
+        exclusiveMinimum=0,
+        maximum=1,
+    ),
+    timeout=field("number", "Seconds that it may take.", 30, exclusiveMinimum=0, maximum=600, default=TIMEOUT_S),
+)
 CODE_ARGUMENTS = ("turn",)
 """What the function is called with."""
 EXAMPLES = (

@@ -9,57 +9,43 @@ from typing import Any, ClassVar, cast
 
 from runner.checks import FAILS, PASSES, Example, Exchange, Part, applying, parts
 from runner.checks._parts import as_details, explain
+from runner.checks._schemas import field, parameters
 from runner.domain.report import Finding, Outcome, Verdict
 
 _ONE = Decimal(1)
 MAIN_FIELD = "of"
-SCHEMA = {
-    "type": "object",
-    "description": "The share of these checks that hold, each counted by its weight, reaches a threshold. A check with "
-    "a score of its own (`judge`, `python`) counts with that. Where nobody asks for a number, list the checks under "
-    "`expect`: then every one has to hold.",
-    "properties": {
-        "of": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "title": "key",
-                "description": "Checks and their weight.",
-                "properties": {
-                    "expect": parts(
-                        "What has to hold for the weight to count: a check, or a list, all of which hold.",
-                        example={"contains": "Oslo"},
-                    ),
-                    "weight": {
-                        "type": "number",
-                        "exclusiveMinimum": 0,
-                        "maximum": 1000,
-                        "default": 1,
-                        "examples": [2],
-                        "description": "How much it counts.",
-                    },
-                },
-                "required": ["expect"],
-                "additionalProperties": False,
-            },
-            "examples": [[{"weight": 2, "expect": {"contains": "Oslo"}}, {"expect": {"number": 3}}]],
-            "description": "The checks with their weights.",
-        },
-        "threshold": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": 1,
-            "examples": [0.7],
-            "description": "The least score that passes, above 0 and at most 1.",
-        },
-    },
-    "required": ["of", "threshold"],
-    "examples": [
+SCHEMA = parameters(
+    "The share of these checks that hold, each counted by its weight, reaches a threshold. A check with a score of "
+    "its own (`judge`, `python`) counts with that. Where nobody asks for a number, list the checks under `expect`: "
+    "then every one has to hold.",
+    required=["of", "threshold"],
+    examples=[
         {"threshold": 0.6, "of": [{"weight": 2, "expect": {"contains": "Oslo"}}, {"expect": {"number": 3}}]},
     ],
-    "additionalProperties": False,
-}
+    of={
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "title": "key",
+            "description": "Checks and their weight.",
+            "properties": {
+                "expect": parts(
+                    "What has to hold for the weight to count: a check, or a list, all of which hold.",
+                    example={"contains": "Oslo"},
+                ),
+                "weight": field("number", "How much it counts.", 2, exclusiveMinimum=0, maximum=1000, default=1),
+            },
+            "required": ["expect"],
+            "additionalProperties": False,
+        },
+        "examples": [[{"weight": 2, "expect": {"contains": "Oslo"}}, {"expect": {"number": 3}}]],
+        "description": "The checks with their weights.",
+    },
+    threshold=field(
+        "number", "The least score that passes, above 0 and at most 1.", 0.7, exclusiveMinimum=0, maximum=1
+    ),
+)
 EXAMPLES = (
     Example(
         "score: {threshold: 0.6, of: [{weight: 2, expect: {contains: Oslo}}, {expect: {number: 3}}]}",
@@ -87,8 +73,8 @@ class Check:
             own = applying([next(told) for _ in item["expect"]])
             weight = Decimal(item.get("weight", _ONE)) if own else Decimal(0)
             total += weight
-            least += weight * _least(own)
-            most += weight * _most(own)
+            least += weight * min((_points(one, Decimal(0)) for one in own), default=_ONE)
+            most += weight * min((_points(one, _ONE) for one in own), default=_ONE)
         return self._conclude(least / (total or _ONE), most / (total or _ONE), verdicts)
 
     def _conclude(self, least: Decimal, most: Decimal, verdicts: Sequence[Verdict]) -> Finding:
@@ -105,15 +91,10 @@ class Check:
         )
 
 
-def _least(verdicts: Sequence[Verdict]) -> Decimal:
-    return min((Decimal(0) if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts), default=_ONE)
-
-
-def _most(verdicts: Sequence[Verdict]) -> Decimal:
-    return min((_ONE if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts), default=_ONE)
-
-
-def _points(verdict: Verdict) -> Decimal:
+def _points(verdict: Verdict, unknown: Decimal) -> Decimal:
+    """`unknown` is what one counts that can't be told."""
+    if verdict.outcome is Outcome.ERRORED:
+        return unknown
     if verdict.score is not None:
         return Decimal(str(verdict.score))
     return _ONE if verdict.outcome is Outcome.PASSED else Decimal(0)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
-from runner.checks._text import has_passage, normalise_wanted, quote, shorten
+from runner.checks._schemas import field, parameters, text_field
+from runner.checks._text import has_passage, normalise_wanted, quote, tell
 from runner.checks.cites import Check as Cites
 from runner.checks.tool_called import calls_of
 from runner.domain.conversation import FileId, Run, SearchResult, Step
@@ -15,37 +16,21 @@ from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
 NEEDS_TOOLS = ("file_search",)
-SCHEMA = {
-    "type": "object",
-    "description": "One of the results of a file search, at this rank or a better one, is from this file and has this "
-    "passage in it: what the assistant was given to answer from. It is about the search, not the answer. Where an API "
-    "doesn't tell what was found, the check is an error.",
-    "properties": {
-        "file": {
-            "type": "string",
-            "format": FILE_NAME,
-            "examples": ["receipt.pdf"],
-            "minLength": 1,
-            "maxLength": 300,
-            "description": "The file's name, as in `cites`.",
-        },
-        "passage": {
-            "type": "string",
-            "examples": ["within 30 days"],
-            "minLength": 1,
-            "maxLength": 10_000,
-            "description": "A text in the result; upper and lower case and kinds of space make no difference.",
-        },
-        "rank": {
-            "type": "integer",
-            "minimum": 1,
-            "examples": [3],
-            "description": "The worst rank that passes: 1 is the first result of a search. Without it, any.",
-        },
-    },
-    "minProperties": 1,
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "One of the results of a file search, at this rank or a better one, is from this file and has this passage in it: "
+    "what the assistant was given to answer from. It is about the search, not the answer. Where an API doesn't tell "
+    "what was found, the check is an error.",
+    least=1,
+    file=text_field("The file's name, as in `cites`.", "receipt.pdf", format=FILE_NAME, maxLength=300),
+    passage=text_field(
+        "A text in the result; upper and lower case and kinds of space make no difference.",
+        "within 30 days",
+        maxLength=10_000,
+    ),
+    rank=field(
+        "integer", "The worst rank that passes: 1 is the first result of a search. Without it, any.", 3, minimum=1
+    ),
+)
 _FOUND = (
     SearchResult(file_id=FileId("f1"), filename="terms.md", score=0.9, text="Refunds are paid within 30 days."),
     SearchResult(file_id=FileId("f2"), filename="receipt.pdf", score=0.4, text="Burger 23.75"),
@@ -89,12 +74,8 @@ class Check:
             reason = (
                 f"its best rank is {min(ranks)}" if ranks else "no search was made" if not searches else "not found"
             )
-        return Finding(
-            holds=holds,
-            expected=shorten(self._describe()),
-            found=shorten(", ".join(f"{rank}. {one.filename}" for rank, one in ranked[:30])) or "no search result",
-            reason=reason,
-        )
+        found = ", ".join(f"{rank}. {one.filename}" for rank, one in ranked[:30]) or "no search result"
+        return tell(self._describe(), found, reason)
 
     def _ranks(self, ranked: list[tuple[int, SearchResult]]) -> Iterator[int]:
         for rank, one in ranked:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cache
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._schemas import choice, field, flag, parameters, text_field
 from runner.checks._text import CASE, normalise, normalise_wanted, quote, shorten, shown_text, undecorated
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
@@ -18,48 +19,29 @@ from runner.errors import CheckBroken
 MAIN_FIELD = "value"
 _ROUGE = tuple(f"rouge_{length}" for length in "12345l")
 _OF_WORDS = ("bleu", "gleu", "meteor", *_ROUGE)
-SCHEMA = {
-    "type": "object",
-    "description": "The answer resembles this text, by 0 (in nothing) to 1 (in all), and has the same numbers and "
-    "negations. It compares characters or words, not meaning: another name or verb may be a small difference. All but "
-    "`fuzzy_match` and `levenshtein` need the extra `similarity`.",
-    "properties": {
-        "value": {
-            "type": "string",
-            "examples": ["A refund takes 30 days."],
-            "minLength": 1,
-            "maxLength": 100_000,
-            "description": "The text to compare the answer with.",
-        },
-        "by": {
-            "type": "string",
-            "enum": ["fuzzy_match", "levenshtein", *_OF_WORDS],
-            "default": "fuzzy_match",
-            "description": "The measure. `fuzzy_match`: characters in common (rapidfuzz's ratio); `levenshtein`: 1 "
-            "less the share of characters to change; `bleu` (smoothed), `gleu`, `meteor` (words and stems only) "
-            "by nltk; `rouge_1` to `rouge_5` and `rouge_l` (the F-measure) by rouge-score.",
-        },
-        "threshold": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "default": Decimal("0.8"),
-            "description": "The least likeness that passes.",
-        },
-        "facts": {
-            "type": "boolean",
-            "default": True,
-            "description": "The numbers of the text, in the order in which each comes first, with their units, and as "
-            "many negations (not, never, un-) have to be in the answer, too, however much they resemble each other: "
-            "neither '60 days' nor '30 hours' is '30 days'; nor may the answer have the opposite of some words (open, "
-            "at most). Of numbers in words and opposites, English ones are known. With false, the likeness alone "
-            "decides.",
-        },
-        "case": CASE,
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer resembles this text, by 0 (in nothing) to 1 (in all), and has the same numbers and negations. It "
+    "compares characters or words, not meaning: another name or verb may be a small difference. All but `fuzzy_match` "
+    "and `levenshtein` need the extra `similarity`.",
+    required=["value"],
+    value=text_field("The text to compare the answer with.", "A refund takes 30 days.", maxLength=100_000),
+    by=choice(
+        "The measure. `fuzzy_match`: characters in common (rapidfuzz's ratio); `levenshtein`: 1 less the share of "
+        "characters to change; `bleu` (smoothed), `gleu`, `meteor` (words and stems only) by nltk; `rouge_1` to "
+        "`rouge_5` and `rouge_l` (the F-measure) by rouge-score.",
+        ["fuzzy_match", "levenshtein", *_OF_WORDS],
+        default="fuzzy_match",
+    ),
+    threshold=field("number", "The least likeness that passes.", minimum=0, maximum=1, default=Decimal("0.8")),
+    facts=flag(
+        "The numbers of the text, in the order in which each comes first, with their units, and as many negations "
+        "(not, never, un-) have to be in the answer, too, however much they resemble each other: neither '60 days' "
+        "nor '30 hours' is '30 days'; nor may the answer have the opposite of some words (open, at most). Of numbers "
+        "in words and opposites, English ones are known. With false, the likeness alone decides.",
+        default=True,
+    ),
+    case=CASE,
+)
 EXAMPLES = (
     Example("similar: A refund takes 30 days.", "A **refund** takes thirty days.", PASSES),
     Example("similar: {value: A refund takes 30 days., by: rouge_l, threshold: 0.7}", "We refund in 30 days.", FAILS),

@@ -5,33 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._schemas import flag, parameters, text_field
 from runner.checks._text import CASE, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The answer begins with this text. Outer space is dropped; kinds of space, dash and quotation mark "
-    "make no difference, nor do the marks of Markdown and HTML.",
-    "properties": {
-        "value": {
-            "type": "string",
-            "examples": ["Dear"],
-            "minLength": 1,
-            "description": "The text that the answer begins with.",
-        },
-        "words": {
-            "type": "boolean",
-            "default": True,
-            "description": "Whole words only, the default: an answer 'Yesterday' doesn't begin with 'Yes', nor "
-            "'39%' with '39'. With false, they do.",
-        },
-        "case": CASE,
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The answer begins with this text. Outer space is dropped; kinds of space, dash and quotation mark make no "
+    "difference, nor do the marks of Markdown and HTML.",
+    required=["value"],
+    value=text_field("The text that the answer begins with.", "Dear"),
+    words=flag(
+        "Whole words only, the default: an answer 'Yesterday' doesn't begin with 'Yes', nor '39%' with '39'. With "
+        "false, they do.",
+        default=True,
+    ),
+    case=CASE,
+)
 EXAMPLES = (
     Example("starts_with: Dear", "**Dear** Ms Lee, thank you for your letter.", PASSES),
     Example("starts_with: Yes", "Yesterday was Sunday.", FAILS),

@@ -6,35 +6,25 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._text import shorten
+from runner.checks._schemas import field, parameters, text_field
+from runner.checks._text import shorten, tell
 from runner.domain.conversation import Ending, Run, RunStatus
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "value"
-SCHEMA = {
-    "type": "object",
-    "description": "The run ends like this. Without it, an ending other than `completed` is an error; when it holds, "
-    "the other checks judge what there is of an answer. A refusal isn't expected by `completed`: say `refuses`. What "
-    "failed as `invalid_prompt` was asked wrongly, as by a mistake in a script: an error, but where `code` says it.",
-    "properties": {
-        "value": {
-            "type": "string",
-            "enum": [status.value for status in RunStatus],
-            "examples": ["incomplete"],
-            "description": "The ending.",
-        },
-        "code": {
-            "type": "string",
-            "examples": ["max_output_tokens"],
-            "minLength": 1,
-            "maxLength": 200,
-            "description": "The API's own word for the cause: max_output_tokens, content_filter, server_error.",
-        },
-    },
-    "required": ["value"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The run ends like this. Without it, an ending other than `completed` is an error; when it holds, the other "
+    "checks judge what there is of an answer. A refusal isn't expected by `completed`: say `refuses`. What failed as "
+    "`invalid_prompt` was asked wrongly, as by a mistake in a script: an error, but where `code` says it.",
+    required=["value"],
+    value=field("string", "The ending.", "incomplete", enum=[status.value for status in RunStatus]),
+    code=text_field(
+        "The API's own word for the cause: max_output_tokens, content_filter, server_error.",
+        "max_output_tokens",
+        maxLength=200,
+    ),
+)
 _ASKED_WRONGLY = "invalid_prompt"
 _CUT_OFF = an_answer("You pay", status=RunStatus.INCOMPLETE, error_code="max_output_tokens")
 EXAMPLES = (
@@ -59,9 +49,4 @@ class Check:
         holds = run.status.value == self.value and self.code in (None, run.error_code)
         expected = f"{self.value}{f' ({self.code})' if self.code else ''}"
         found = f"{run.status.value}{f' ({run.error_code})' if run.error_code else ''}"
-        return Finding(
-            holds=holds,
-            expected=f"the run ends as {expected}",
-            found=shorten(found),
-            reason="" if holds else shorten(f"the run ended as {found}"),
-        )
+        return tell(f"the run ends as {expected}", found, "" if holds else f"the run ended as {found}")

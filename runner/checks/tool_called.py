@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from runner.checks import FAILS, PASSES, TOOL_NAME, Example, an_answer, check_limits, describe_limits
-from runner.checks._json import NoJson, read_json
-from runner.checks._text import shorten
+from runner.checks import FAILS, PASSES, TOOL_NAME, Example, an_answer
+from runner.checks._json import NoJson, read_json, show_json
+from runner.checks._limits import check_limits, describe_limits
+from runner.checks._schemas import Schema, field, parameters, text_field
+from runner.checks._text import tell
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
@@ -18,16 +19,13 @@ from runner.domain.report import Finding
 _OLD_NAMES = {"retrieval": "file_search"}
 
 
-def tool_schema(example: str) -> dict[str, object]:
+def tool_schema(example: str) -> Schema:
     """The schema of a check's `tool`."""
-    return {
-        "type": "string",
-        "examples": [example],
-        "format": TOOL_NAME,
-        "minLength": 1,
-        "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "
-        "(a tool of any MCP server), or a function of the assistant's.",
-    }
+    description = (
+        "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp (a tool of any MCP "
+        "server), or a function of the assistant's."
+    )
+    return text_field(description, example, format=TOOL_NAME)
 
 
 def tool_name(written: str) -> str:
@@ -65,32 +63,28 @@ def describe_calls(steps: Iterable[Step]) -> str:
 
 
 MAIN_FIELD = "tool"
-SCHEMA = {
-    "type": "object",
-    "description": "The assistant called this tool while it worked on the question, and the call completed.",
-    "properties": {
-        "tool": tool_schema("file_search"),
-        "times": {
-            "type": ["integer", "object"],
-            "minimum": 1,
-            "properties": {
-                "min": {"type": "integer", "minimum": 0, "description": "So many calls at least."},
-                "max": {"type": "integer", "minimum": 1, "description": "So many calls at most."},
-            },
-            "minProperties": 1,
-            "additionalProperties": False,
-            "examples": [{"min": 1, "max": 3}],
-            "description": "Exactly so many completed calls, or `{min: 1, max: 3}`. Without it, one or more.",
+SCHEMA = parameters(
+    "The assistant called this tool while it worked on the question, and the call completed.",
+    required=["tool"],
+    tool=tool_schema("file_search"),
+    times={
+        "type": ["integer", "object"],
+        "minimum": 1,
+        "properties": {
+            "min": field("integer", "So many calls at least.", minimum=0),
+            "max": field("integer", "So many calls at most.", minimum=1),
         },
-        "arguments": {
-            "type": "object",
-            "description": "Only calls with these arguments count; others that a call has may be anything. 1 is 1.0, "
-            "null is not there. For these and no others: `tool_calls: {calls: [...], arguments: exact}`.",
-        },
+        "minProperties": 1,
+        "additionalProperties": False,
+        "examples": [{"min": 1, "max": 3}],
+        "description": "Exactly so many completed calls, or `{min: 1, max: 3}`. Without it, one or more.",
     },
-    "required": ["tool"],
-    "additionalProperties": False,
-}
+    arguments=field(
+        "object",
+        "Only calls with these arguments count; others that a call has may be anything. 1 is 1.0, null is not there. "
+        "For these and no others: `tool_calls: {calls: [...], arguments: exact}`.",
+    ),
+)
 _SEARCH = Step(tool="file_search", completed=True)
 _RATE = Step(tool="exchange_rate", completed=True, input='{"to": "USD", "amount": 10.0}')
 EXAMPLES = (
@@ -123,17 +117,14 @@ class Check:
         name = tool_name(self.tool)
         calls = [call for call in calls_of(run, name) if self._counts(call)]
         completed = sum(call.completed for call in calls)
-        what = name if self.arguments is None else f"{name} with {_as_json(self.arguments)}"
+        what = name if self.arguments is None else f"{name} with {show_json(self.arguments)}"
         least, most = self._limits
-        exactly = "" if self.times is None else f", {_count(least)}" if least == most else _between(least, most)
+        times = _count(least) if least == most else f"{describe_limits(least, most)} times"
+        exactly = "" if self.times is None else f", {times}"
         holds = least <= completed and (most is None or completed <= most)
         found = describe_calls(run.steps) if self.arguments is None else self._describe_arguments(run)
-        return Finding(
-            holds=holds,
-            expected=shorten(f"a call of {what}{exactly}"),
-            found=shorten(found),
-            reason="" if holds else shorten(f"{what} {_what_happened(completed, len(calls) - completed)}"),
-        )
+        reason = "" if holds else f"{what} {_what_happened(completed, len(calls) - completed)}"
+        return tell(f"a call of {what}{exactly}", found, reason)
 
     def _counts(self, call: Step) -> bool:
         return self.arguments is None or matches(self.arguments, read_arguments(call))
@@ -142,14 +133,6 @@ class Check:
         """The tool's calls with what they were called with; all calls where there is none of this tool."""
         calls = calls_of(run, tool_name(self.tool))
         return ", ".join(f"{call.title} with {call.input or 'nothing'}" for call in calls) or describe_calls(run.steps)
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=float)
-
-
-def _between(least: int, most: int | None) -> str:
-    return f", {describe_limits(least, most)} times"
 
 
 def _count(times: int) -> str:

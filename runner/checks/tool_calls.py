@@ -9,7 +9,8 @@ from typing import Any
 from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, parts
 from runner.checks._json import same_value, show_json
 from runner.checks._parts import explain, saying
-from runner.checks._text import shorten
+from runner.checks._schemas import choice, field, parameters
+from runner.checks._text import shorten, tell
 from runner.checks.tool_called import read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
@@ -17,56 +18,45 @@ from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "calls"
-SCHEMA = {
-    "type": "object",
-    "description": "The assistant made these tool calls while it worked on the question. A call that broke is none of "
-    "them. Numbers in arguments are compared as numbers (1 is 1.0), keys in any order.",
-    "properties": {
-        "calls": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 50,
-            "items": {
-                "type": ["object", "string"],
-                "format": TOOL_NAME,
-                "minLength": 1,
-                "properties": {
-                    "tool": tool_schema("file_search"),
-                    "arguments": {
-                        "type": "object",
-                        "examples": [{"to": "USD"}],
-                        "description": "What it is called with.",
-                    },
-                    "expect": parts(
-                        "Checks on what it is called with, a JSON text (or code).",
-                        example={"json_path": {"path": "$.to", "equals": "USD"}},
-                    ),
-                },
-                "required": ["tool"],
-                "additionalProperties": False,
-                "description": "A tool's name, or a mapping.",
+SCHEMA = parameters(
+    "The assistant made these tool calls while it worked on the question. A call that broke is none of them. Numbers "
+    "in arguments are compared as numbers (1 is 1.0), keys in any order.",
+    required=["calls"],
+    calls={
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 50,
+        "items": {
+            "type": ["object", "string"],
+            "format": TOOL_NAME,
+            "minLength": 1,
+            "properties": {
+                "tool": tool_schema("file_search"),
+                "arguments": field("object", "What it is called with.", {"to": "USD"}),
+                "expect": parts(
+                    "Checks on what it is called with, a JSON text (or code).",
+                    example={"json_path": {"path": "$.to", "equals": "USD"}},
+                ),
             },
-            "examples": [["file_search", "code_interpreter"]],
-            "description": "The calls: a tool's name, or `{tool: NAME, arguments: {...}, expect: CHECKS}`.",
+            "required": ["tool"],
+            "additionalProperties": False,
+            "description": "A tool's name, or a mapping.",
         },
-        "mode": {
-            "type": "string",
-            "enum": ["any_order", "in_order", "exact", "subset"],
-            "default": "any_order",
-            "description": "`any_order` and `in_order`: all of them are there, and others may be; `exact`: they and no "
-            "others, in this order; `subset`: no others than these, in any order, each at most as often as here.",
-        },
-        "arguments": {
-            "type": "string",
-            "enum": ["subset", "exact"],
-            "default": "subset",
-            "description": "`subset`: a call may have arguments that aren't named here, and null is not there; "
-            "`exact`: it may not.",
-        },
+        "examples": [["file_search", "code_interpreter"]],
+        "description": "The calls: a tool's name, or `{tool: NAME, arguments: {...}, expect: CHECKS}`.",
     },
-    "required": ["calls"],
-    "additionalProperties": False,
-}
+    mode=choice(
+        "`any_order` and `in_order`: all of them are there, and others may be; `exact`: they and no others, in this "
+        "order; `subset`: no others than these, in any order, each at most as often as here.",
+        ["any_order", "in_order", "exact", "subset"],
+        default="any_order",
+    ),
+    arguments=choice(
+        "`subset`: a call may have arguments that aren't named here, and null is not there; `exact`: it may not.",
+        ["subset", "exact"],
+        default="subset",
+    ),
+)
 _SEARCH = Step(tool="file_search", completed=True)
 _RATE = Step(tool="exchange_rate", completed=True, input='{"to": "USD", "amount": 10.0}')
 _RUN = an_answer("10.80", steps=(_SEARCH, _RATE))
@@ -110,28 +100,12 @@ class Check:
         unsure = next((fit for fits in told for fit in fits if isinstance(fit, str)), "")
         if reason and unsure:
             raise CheckBroken(unsure)
-        return Finding(
-            holds=not reason,
-            expected=shorten(f"{self.mode}: {', '.join(map(_describe_call, self.calls))}"),
-            found=shorten(", ".join(map(_describe_step, made))) or "no tool call",
-            reason=shorten(reason),
-        )
+        wanted = f"{self.mode}: {', '.join(map(_describe_call, self.calls))}"
+        return tell(wanted, ", ".join(map(_describe_step, made)) or "no tool call", reason)
 
     def _match(self, made: Sequence[Step], fits: Sequence[Sequence[int]]) -> tuple[list[str], list[Step]]:
-        """The wanted calls that weren't made, and the made ones that weren't wanted. Each stands for one other.
-
-        In any order, wanted calls that fit fewer of the made ones choose first, so that none takes another's only one.
-        """
-        chosen: dict[int, int] = {}
-        if self.mode in ("in_order", "exact"):
-            floor = 0
-            for wanted, places in enumerate(fits):
-                place = next((at for at in places if at >= floor), None)
-                if place is not None:
-                    chosen[place], floor = wanted, place + 1
-        else:
-            for wanted in range(len(fits)):
-                assign(wanted, fits, chosen, set())
+        """The wanted calls that weren't made, and the made ones that weren't wanted. Each stands for one other."""
+        chosen = choose_places(fits, in_order=self.mode in ("in_order", "exact"))
         unmet = [_describe_call(call) for at, call in enumerate(self.calls) if at not in chosen.values()]
         return unmet, [step for at, step in enumerate(made) if at not in chosen]
 
@@ -157,12 +131,24 @@ class Check:
         return explain(verdicts, Outcome.ERRORED) or True
 
 
-def assign(wanted: int, fits: Sequence[Sequence[int]], chosen: dict[int, int], tried: set[int]) -> bool:
+def choose_places(fits: Sequence[Sequence[int]], *, in_order: bool) -> dict[int, int]:
+    """Which of the wanted things takes each place, by the places that fit each; as many as can have one."""
+    chosen: dict[int, int] = {}
+    floor = 0
+    for wanted, places in enumerate(fits):
+        if not in_order:
+            _assign(wanted, fits, chosen, set())
+        elif (place := next((at for at in places if at >= floor), None)) is not None:
+            chosen[place], floor = wanted, place + 1
+    return chosen
+
+
+def _assign(wanted: int, fits: Sequence[Sequence[int]], chosen: dict[int, int], tried: set[int]) -> bool:
     """Give what is wanted one of the places that fit it, moving others to another that fits them (augmenting paths)."""
     for place in fits[wanted]:
         if place not in tried:
             tried.add(place)
-            if place not in chosen or assign(chosen[place], fits, chosen, tried):
+            if place not in chosen or _assign(chosen[place], fits, chosen, tried):
                 chosen[place] = wanted
                 return True
     return False

@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._text import shorten
+from runner.checks._schemas import parameters
+from runner.checks._text import tell
 from runner.checks.tool_called import calls_of, describe_calls, tool_name, tool_schema
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 
 MAIN_FIELD = "tool"
-SCHEMA = {
-    "type": "object",
-    "description": "The assistant did not call this tool while it worked on the question; a call that broke counts "
-    "as a call. A pass on a tool that the assistant doesn't have is weak.",
-    "properties": {
-        "tool": tool_schema("code_interpreter"),
-    },
-    "required": ["tool"],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "The assistant did not call this tool while it worked on the question; a call that broke counts as a call. A pass "
+    "on a tool that the assistant doesn't have is weak.",
+    required=["tool"],
+    tool=tool_schema("code_interpreter"),
+)
 EXAMPLES = (
     Example("tool_not_called: code_interpreter", "39.25", PASSES),
     Example(
@@ -43,9 +40,4 @@ class Check:
         reason = f"{name} was called" if calls else ""
         if calls and broken == len(calls):
             reason += ", though without completing"
-        return Finding(
-            holds=not calls,
-            expected=f"no call of {name}",
-            found=shorten(describe_calls(run.steps)),
-            reason=reason,
-        )
+        return tell(f"no call of {name}", describe_calls(run.steps), reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from runner.checks import (
     API_NAME,
@@ -19,6 +19,7 @@ from runner.checks import (
     parts,
 )
 from runner.checks._parts import name_parts
+from runner.checks._schemas import parameters
 from runner.checks.all_of import Check as AllOf
 from runner.domain.report import Finding, Verdict
 from runner.errors import CheckBroken
@@ -36,23 +37,18 @@ def _names(what: str, **more: Any) -> dict[str, Any]:
 
 
 MAIN_FIELD = "expect"
-SCHEMA = {
-    "type": "object",
-    "description": "All of these checks hold, where the answer comes from one of these targets, apis or models; "
-    "elsewhere this is a weak pass, and among other checks inside one as if it were not there. At least one of the "
-    "three is named.",
-    "properties": {
-        "expect": parts("The checks.", example=[{"tool_called": "file_search"}]),
-        "target": _names("these targets of assistants.yaml", format=TARGET_NAME, examples=["embedded"]),
-        "api": _names("these APIs", format=API_NAME, examples=["responses"]),
-        "model": _names(
-            "these models, as the assistant (or `--model`) names them", format=MODEL_NAME, examples=["gpt-6-luna"]
-        ),
-    },
-    "required": ["expect"],
-    "examples": [{"target": "embedded", "expect": [{"tool_called": "file_search"}]}],
-    "additionalProperties": False,
-}
+SCHEMA = parameters(
+    "All of these checks hold, where the answer comes from one of these targets, apis or models; elsewhere this is a "
+    "weak pass, and among other checks inside one as if it were not there. At least one of the three is named.",
+    required=["expect"],
+    examples=[{"target": "embedded", "expect": [{"tool_called": "file_search"}]}],
+    expect=parts("The checks.", example=[{"tool_called": "file_search"}]),
+    target=_names("these targets of assistants.yaml", format=TARGET_NAME, examples=["embedded"]),
+    api=_names("these APIs", format=API_NAME, examples=["responses"]),
+    model=_names(
+        "these models, as the assistant (or `--model`) names them", format=MODEL_NAME, examples=["gpt-6-luna"]
+    ),
+)
 EXAMPLES = (
     Example("when: {api: responses, expect: {contains: Oslo}}", "Oslo is the capital.", PASSES),
     Example("when: {api: [agents, responses], expect: {contains: Oslo}}", "Bergen is the capital.", FAILS),
@@ -60,12 +56,10 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    expect: Sequence[Part]
+class Check(AllOf):
     target: str | Sequence[str] | None = None
     api: str | Sequence[str] | None = None
     model: str | Sequence[str] | None = None
-    states_endings: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.target is self.api is self.model is None:
@@ -82,7 +76,7 @@ class Check:
         expected = f"{name_parts(self.expect)}, on {self._describe_places()}"
         if not verdicts:
             return Finding(holds=None, expected=expected, found="nothing was checked", reason=ELSEWHERE)
-        return replace(AllOf(expect=self.expect).combine(verdicts), expected=expected)
+        return replace(AllOf.combine(self, verdicts), expected=expected)
 
     def _describe_places(self) -> str:
         places = (("target", self.target), ("api", self.api), ("model", self.model))

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from runner.execution.scheduler import Interruption
+    from runner.server.app import Server
 
 EXIT_WRONG_USAGE = 2
 EXIT_NOT_WRITTEN = 3
@@ -247,11 +248,7 @@ def _open_closed_ones() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
-def _take_over(stream: TextIO | None, number: int) -> tuple[TextIO, _Descriptor | None]:
-    if os.name == "nt" and stream is not None:  # consoles there are written to in ways of their own
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-        return stream, None
+def _take_over(stream: TextIO | None, number: int) -> tuple[TextIO, _Descriptor]:
     if stream is not None:
         stream.flush()
     descriptor = _Descriptor(number)
@@ -356,11 +353,7 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-class Stoppable(Protocol):
-    should_exit: bool
-
-
-def tie_stop(server: Stoppable) -> None:
+def tie_stop(server: Server) -> None:
     """Inside the running loop that serves. Being stopped is how a server's work ends: it is no interruption."""
 
     is_again = _notice_again()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from runner.cli._upload_progress import describe_size
-from runner.did_you_mean import count
+from runner.did_you_mean import count, list_some
 from runner.domain.assistant import Server, Target
 from runner.domain.plan import Action, Change, Kind, Origin
 from runner.sync import Applied, FilesMoved, RemoteState
@@ -86,9 +85,8 @@ def count_failed(applied: Iterable[Applied]) -> int:
 def _describe_files(files: FilesMoved | None) -> list[str]:
     if files is None or not (files.attached or files.detached):
         return []
-    names = [f"{file.name}, {describe_size(file.fingerprint.size_bytes)}" for file in files.attached[:LONGEST_NAMES]]
-    more = len(files.attached) - len(names)
-    listed = "; ".join(names) + (f"; and {more} more" if more else "")
+    names = [f"{file.name}, {describe_size(file.fingerprint.size_bytes)}" for file in files.attached]
+    listed = list_some(names, LONGEST_NAMES, separator="; ")
     said = [f"{count(len(files.attached), 'file')} in ({listed})"] if files.attached else []
     return said + ([f"{count(len(files.detached), 'file')} out"] if files.detached else [])
 
@@ -127,3 +125,9 @@ def describe_pending(change: Change) -> Iterator[str]:
 
 def _is_short(text: str) -> bool:
     return "\n" not in text and len(text) <= LONGEST_VALUE
+
+
+def describe_size(size_bytes: int) -> str:
+    if size_bytes < 1000:
+        return f"{size_bytes} bytes"
+    return f"{size_bytes / 1000:.0f} kB" if size_bytes < 1_000_000 else f"{size_bytes / 1_000_000:.1f} MB"

@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from itertools import count
@@ -26,17 +26,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.checks import Ask
-from runner.cli._session import Session, open_ask
+from runner.cli._session import Session, open_ask, session_on
 from runner.domain.assistant import Assistant, Server
 from runner.domain.report import Attempt, PlayEvent, TurnFinished, TurnResult, TurnStarted, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError, UsageError
+from runner.execution.limits import Limits
 from runner.execution.player import Means, Player, Surroundings
 from runner.journal import Journal
 
 if TYPE_CHECKING:
+    from runner.backends import Backend
     from runner.execution.play import Lane, PlayOptions
-    from runner.execution.stage import Stage
+    from runner.execution.stage import KeptOpen, Stage
 
 ENGINE = "dask"
 CLOSING_S = 30.0
@@ -66,24 +68,20 @@ class Package:
     """What a worker has to know to play scenarios of one variant; plain data, without any secret.
 
     `root` is the project's folder where the worker sees the same files; None: they are in what is sent along, by the
-    hash that `files` has for each path. `cwd` and `project_file` are relative to it.
+    hash that `files` has for each path. `cwd` and `project_file` are relative to it. `options` are a worker's share.
     """
 
-    play_id: str
     variant: Variant
+    options: PlayOptions
     root: str | None
     cwd: str
     project_file: str
     paths: tuple[str, ...]
-    files: Mapping[str, str] = field(default_factory=dict)
-    jobs: int = 1
-    requests_per_minute: float | None = None
-    keeps: bool = False
-    demands_synced: bool = False
+    files: Mapping[str, str]
 
     @property
     def topic(self) -> str:
-        return f"runner-{self.play_id}"
+        return f"runner-{self.options.play_id}"
 
 
 def find_address(text: str) -> str:
@@ -190,18 +188,16 @@ def _pack(variant: Variant, session: Session, paths: tuple[str, ...], options: P
 
     root = session.configuration.root
     inputs = {*find_inputs(session.configuration), *_find_texts(session)}
+    jobs, rate = ceil(options.jobs / workers), options.requests_per_minute and options.requests_per_minute / workers
     return Package(
-        play_id=options.play_id,
         variant=variant,
+        # What limits the whole is minded where all results come together.
+        options=replace(options, jobs=jobs, requests_per_minute=rate, limits=Limits()),
         root=str(root),
         cwd=os.path.relpath(Path.cwd().resolve(), root),
         project_file=os.path.relpath(session.configuration.file.resolve(), root),
         paths=paths,
         files={os.path.relpath(path, root): sha256(path.read_bytes()).hexdigest() for path in sorted(inputs)},
-        jobs=ceil(options.jobs / workers),
-        requests_per_minute=options.requests_per_minute and options.requests_per_minute / workers,
-        keeps=options.keeps,
-        demands_synced=options.demands_synced,
     )
 
 
@@ -229,19 +225,13 @@ class _Echo:
 
         fields = dict(line)
         entry, number = fields.pop("entry"), fields.get("number", 0)
-        journal = self._journal
-        match entry:
-            case "intent":
-                kind = Kind(fields["kind"])
-                self._numbers[worker, number] = journal.intend(kind, fields["label"], fields.get("tags", {}))
-            case "created" if "number" in fields:
-                journal.created(self._numbers.pop((worker, number)), fields["id"])
-            case "created":
-                journal.found(Kind(fields["kind"]), fields["id"], fields.get("label", ""))
-            case "refused":
-                journal.refused(self._numbers.pop((worker, number)), fields["reason"])
-            case "deleted":
-                journal.deleted(Kind(fields["kind"]), fields["id"])
+        if entry == "intent":
+            kind = Kind(fields["kind"])
+            self._numbers[worker, number] = self._journal.intend(kind, fields["label"], fields.get("tags", {}))
+        elif entry in ("created", "refused", "deleted"):
+            if number:
+                fields["number"] = self._numbers.pop((worker, number))
+            self._journal.record(entry, **fields)
 
 
 class _Cluster:
@@ -421,7 +411,7 @@ class _World:
     def __init__(self, package: Package, contents: Mapping[str, bytes] | None) -> None:
         self._package = package
         self._contents = contents
-        self._opening: asyncio.Task[None] | None = None
+        self._opened: KeptOpen[tuple[Player, Stage]] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._finished: list[tuple[int, _Made | Exception]] = []
         self._heard: ContextVar[list[TurnResult]] = ContextVar("heard")
@@ -452,11 +442,9 @@ class _World:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._is_finished.set()
-        if self._opening is not None:
+        if self._opened is not None:
             with suppress(Exception):  # who was told of it is gone
-                await self._opening
-                self._over.set()
-                await self._keeper
+                await self._opened.close()
 
     async def _make(self, number: int, scenario: str, assistant: str) -> None:
         made: _Made | Exception
@@ -468,10 +456,11 @@ class _World:
         self._is_finished.set()
 
     async def _play(self, scenario: str, assistant: str) -> _Made:
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
-        await asyncio.shield(self._opening)
-        player, stage = self._ready.result()
+        from runner.execution.stage import KeptOpen
+
+        if self._opened is None:
+            self._opened = KeptOpen(self._open())
+        player, stage = await self._opened.get()
         found = self._project.find_assistant(assistant)
         assert found is not None, "the same files have the same assistants"
         heard: list[TurnResult] = []
@@ -484,75 +473,43 @@ class _World:
         if isinstance(event, TurnFinished):
             self._heard.get().append(event.result)
 
-    async def _open(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="runner-worker-"))
-        self._session = await asyncio.to_thread(_read_project, self._package, self._contents, self._folder)
-        self._scenarios = {one.name: one for one in self._session.configuration.scenarios}
-        model, project = self._package.variant.model, self._session.configuration.project
-        self._project = project.with_model(model) if model else project
-        self._ready: asyncio.Future[tuple[Player, Stage]] = asyncio.get_running_loop().create_future()
-        self._over = asyncio.Event()
-        self._keeper = asyncio.ensure_future(self._keep_open())
-        await asyncio.shield(self._ready)
-
-    async def _keep_open(self) -> None:
-        """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[tuple[Player, Stage]]:
         import shutil
 
+        package, folder = self._package, Path(tempfile.mkdtemp(prefix="runner-worker-"))
         try:
+            self._session = await asyncio.to_thread(_read_project, package, self._contents, folder)
+            self._scenarios = {one.name: one for one in self._session.configuration.scenarios}
+            model, project = package.variant.model, self._session.configuration.project
+            self._project = project.with_model(model) if model else project
             async with AsyncExitStack() as opened:
-                journal = opened.enter_context(_ToldJournal(self._folder / "journal.jsonl", self._tell))
-                target = await opened.enter_async_context(self._session.open_target(journal))
+                journal = opened.enter_context(_ToldJournal(folder / "journal.jsonl", self._tell))
+                backend, _ = await opened.enter_async_context(self._session.open_target(journal))
                 judge = self._session.on_judge(self._scenarios.values())
-                ask = await opened.enter_async_context(open_ask(judge, journal, self._package.jobs))
-                cleaner, stage = await self._furnish(target.backend, journal, ask)
-                await self._over.wait()
-                await stage.close()
+                ask = await opened.enter_async_context(open_ask(judge, journal, package.options.jobs))
+                player, means = await self._furnish(backend, journal, ask)
+                yield player, means.stage
+                await means.stage.close()
                 # What can't be removed stays in the play's journal, which says so.
-                await cleaner.finish()
-        except BaseException as error:  # whoever waits for the first attempt is told; later, nobody waits
-            if self._ready.done():
-                raise
-            self._ready.set_exception(error)
+                await means.cleaner.finish()
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
-    async def _furnish(self, backend: Any, journal: Journal, ask: Ask) -> tuple[Any, Any]:
+    async def _furnish(self, backend: Backend, journal: Journal, ask: Ask) -> tuple[Player, Means]:
         from runner.execution.judging import prepare_checks
-        from runner.execution.limits import Budget, Limiter, Limits
+        from runner.execution.play import Lane, furnish
         from runner.execution.scheduler import Interruption
-        from runner.execution.stage import Cleaner, Stage
+        from runner.execution.stage import Cleaner
         from runner.sync import read_remote
 
-        package, clean = self._package, self._session.redactor.clean
+        options, clean = self._package.options, self._session.redactor.clean
         await asyncio.to_thread(prepare_checks, tuple(self._scenarios.values()))
         around = Surroundings(emit=self._hear, clock=time.monotonic, interruption=Interruption(), clean=clean, ask=ask)
-        stage = Stage(
-            backend,
-            self._project.namespace,
-            package.play_id,
-            await read_remote(backend),
-            demands_synced=package.demands_synced,
-            clean=clean,
-        )
-        stage.option = self._session.option
-        cleaner = Cleaner(backend, journal, keeps=package.keeps)
-        means = Means(
-            variant=package.variant,
-            backend=backend,
-            stage=stage,
-            cleaner=cleaner,
-            limiter=Limiter(
-                jobs=package.jobs,
-                clock=around.clock,
-                sleep=around.sleep,
-                per_minute=package.requests_per_minute,
-            ),
-            budget=Budget(Limits(), self._project.prices, around.interruption),
-            keeps=package.keeps,
-        )
-        self._ready.set_result((Player(around, means), stage))
-        return cleaner, stage
+        lane = Lane(variant=self._package.variant, project=self._project, backend=backend, journal=journal)
+        cleaner = Cleaner(backend, journal, keeps=options.keeps)
+        means = furnish(lane, await read_remote(backend), cleaner, options, around)
+        return Player(around, means), means
 
     def _tell(self, line: Mapping[str, object]) -> None:
         from distributed import get_worker
@@ -564,9 +521,7 @@ class _World:
 
 def _read_project(package: Package, contents: Mapping[str, bytes] | None, folder: Path) -> Session:
     """The project as this worker sees it, with the secrets of this worker's environment."""
-    from runner.cli._targets import key_variables
     from runner.config import load_configuration
-    from runner.config.declared_targets import find_target
     from runner.redaction import Redactor
 
     root = Path(package.root) if package.root else folder / "project"
@@ -580,6 +535,5 @@ def _read_project(package: Package, contents: Mapping[str, bytes] | None, folder
     configuration = load_configuration(
         file=root / package.project_file, scenario_paths=package.paths, cwd=cwd.resolve(), environment=os.environ
     )
-    target = find_target(configuration.project, package.variant.target)
-    keys = {os.environ.get(variable, "") for variable in key_variables(target)} - {""}
-    return Session(configuration=configuration, target=target, redactor=Redactor(configuration.secrets | keys))
+    redactor = Redactor(configuration.secrets)
+    return session_on(configuration, package.variant.target, redactor, needs_key=False)

@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from runner.cli._revision import read_file_at
-from runner.cli._session import Session
+from runner.cli._session import Session, find_root
 from runner.config import Configuration
-from runner.config.paths import find_project_file, find_similar_path
+from runner.config.paths import find_similar_path
 from runner.did_you_mean import count
 from runner.domain.assistant import Assistant, Project, Scripted, Target, describe_whole, hash_definition
 from runner.domain.files import LocalFile
@@ -26,12 +27,11 @@ from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
 from runner.functions.python import find_code_files, find_modules
-from runner.journal import PLAY_JOURNALS, find_journals, lock
+from runner.journal import PLAY_JOURNALS, PLAYS_KEPT, find_journals, lock
 from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_head, read_play, report_of
 from runner.sync import hash_content
 
 LATEST, PREVIOUS = "latest", "previous"
-PLAYS_KEPT = 50
 
 
 def find_plays(folder: Path) -> list[Path]:
@@ -95,14 +95,14 @@ def read_source(source: str, file: Path | None) -> Report:
         raise UsageError(
             f"there is no file {source}{other}; `runner play --report json={shlex.quote(source)}` makes one"
         )
-    root = find_project_file(file, Path.cwd()).parent.resolve()
-    return report_of(read_whole(find_play(root / ".runner" / "plays", source, kind="play and no file")))
+    plays = find_root(file) / ".runner" / "plays"
+    return report_of(read_whole(find_play(plays, source, kind="play and no file")))
 
 
 def is_going_on(play: Path) -> bool:
     """Whether a process still works at it."""
-    journals = set(play.parent.glob(f"{play.name}/{PLAY_JOURNALS.partition('/')[2]}"))
-    return not journals <= set(find_journals(play.parent, f"{play.name}/{PLAY_JOURNALS.partition('/')[2]}"))
+    journals = f"{play.name}/{PLAY_JOURNALS.partition('/')[2]}"
+    return not set(play.parent.glob(journals)) <= set(find_journals(play.parent, journals))
 
 
 def claim(play: Path) -> IO[bytes]:
@@ -117,14 +117,17 @@ def claim(play: Path) -> IO[bytes]:
     return file
 
 
+def _read_plays(folder: Path) -> Iterator[Kept]:
+    """The plays that can be read, the newest first."""
+    for play in find_plays(folder):
+        with suppress(WriteFailed):
+            yield read_play(play)
+
+
 def find_failed(folder: Path) -> Mapping[str, bool]:
     """For each scenario of the kept plays whether it did not pass when it was played last."""
     failed: dict[str, bool] = {}
-    for play in find_plays(folder):
-        try:
-            kept = read_play(play)
-        except WriteFailed:
-            continue
+    for kept in _read_plays(folder):
         here: dict[str, bool] = {}
         for result in kept.results:
             if result.attempts:
@@ -141,11 +144,8 @@ def find_durations(folder: Path, names: Iterable[str]) -> Mapping[str, float]:
     """
     durations_s: dict[str, float] = {}
     wanted = set(names)
-    plays = []
-    for play in find_plays(folder):
-        with suppress(WriteFailed):
-            plays.append(read_play(play))
-    plays = [one for one in plays if "judged" not in one.head]  # their times are those of the play that was judged
+    # What was judged anew has the times of the play that was judged.
+    plays = [one for one in _read_plays(folder) if "judged" not in one.head]
     divided = Counter(_division(one) for one in plays)
     for kept in plays:
         parts = int(_division(kept).partition(" ")[0] or 1)
@@ -173,7 +173,7 @@ class Fingerprints:
     def __init__(self, replay: Path | None = None) -> None:
         self.recordings = sorted(one.resolve() for one in replay.rglob("*") if one.is_file()) if replay else []
         self._contents: dict[Path, str] = {}
-        self._modules: dict[tuple[Path, Path], tuple[Path, ...]] = {}
+        self._code_from = cache(find_modules)
 
     def unit(self, scenario: Scenario, variant: Variant, project: Project) -> Unit:
         assistant = project.find_assistant(scenario.assistant)
@@ -208,11 +208,6 @@ class Fingerprints:
         inference = "" if isinstance(target.inference, Scripted) else target.inference
         kind = [target.api, target.server.value, target.base_url, target.sandbox.value, target.history.value]
         return [*kind, target.background, inference, *files]
-
-    def _code_from(self, file: Path, root: Path) -> tuple[Path, ...]:
-        if (file, root) not in self._modules:
-            self._modules[file, root] = find_modules(file, root)
-        return self._modules[file, root]
 
     def hash_file(self, file: LocalFile | Path) -> str:
         path = file if isinstance(file, Path) else file.path

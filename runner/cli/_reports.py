@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,14 +129,11 @@ def tell_again(
         write_report(kind, path, report, redactor)
     if not on_screen:
         return
-    screen = Console(sys.stdout, redactor, is_quiet=is_quiet, is_verbose=is_verbose)
-    try:
+    with closing(Console(sys.stdout, redactor, is_quiet=is_quiet, is_verbose=is_verbose)) as screen:
         screen.on_event(PlayStarted(variants=report.variants, planned=report.planned))
         for result in report.results:
             screen.on_event(ScenarioFinished(result=result))
         screen.on_event(PlayFinished(report=report))
-    finally:
-        screen.close()
 
 
 def _find_telemetry(redactor: Redactor) -> tuple[Telemetry | None, str]:

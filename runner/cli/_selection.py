@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.backends import Backend
 from runner.cli import count_descriptors
 from runner.cli._session import PlayArguments, Session, open_ask
-from runner.cli._targets import OpenedTarget, find_capabilities
+from runner.cli._targets import find_capabilities
 from runner.did_you_mean import count
 from runner.domain.assistant import ChatEndpoint, Server, Target
 from runner.domain.report import Variant
@@ -108,45 +108,42 @@ class _Parser:
         return UsageError(f"{self._about}: {what}; write words with and, or, not and brackets: 'a and not (b or c)'")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What was asked for: expressions (None: all), and whether what did not pass last comes alone, or first."""
+def make_test(names: str | None, tags: str | None) -> Callable[[Scenario], bool]:
+    """Says whether both expressions (None: all) hold for a scenario. Raises UsageError for what is no expression."""
+    by_name = parse_expression("-k", names) if names is not None else None
+    by_tag = parse_expression("-m", tags) if tags is not None else None
 
-    names: str | None = None
-    tags: str | None = None
-    last_failed: bool = False
-    failed_first: bool = False
+    def holds(one: Scenario) -> bool:
+        is_named = by_name is None or by_name(lambda word: word.casefold() in one.name.casefold())
+        return is_named and (by_tag is None or by_tag(lambda word: word in one.tags))
 
-    def make_test(self) -> Callable[[Scenario], bool]:
-        """Says whether both expressions hold for a scenario. Raises UsageError for what is no expression."""
-        names = parse_expression("-k", self.names) if self.names is not None else None
-        tags = parse_expression("-m", self.tags) if self.tags is not None else None
-
-        def holds(one: Scenario) -> bool:
-            is_named = names is None or names(lambda word: word.casefold() in one.name.casefold())
-            return is_named and (tags is None or tags(lambda word: word in one.tags))
-
-        return holds
+    return holds
 
 
 def select_scenarios(
-    scenarios: Sequence[Scenario], wanted: Selection, failed: Callable[[], Mapping[str, bool]]
+    scenarios: Sequence[Scenario],
+    failed: Callable[[], Mapping[str, bool]],
+    *,
+    names: str | None = None,
+    tags: str | None = None,
+    last_failed: bool = False,
+    failed_first: bool = False,
 ) -> tuple[Scenario, ...]:
     """Those that are meant, in their order. Raises NothingFound if none is, UsageError for what is no expression.
 
-    `failed` says for the scenarios of earlier plays whether they did not pass the last time.
+    `failed` says for the scenarios of earlier plays whether they did not pass the last time: these come alone, or
+    first.
     """
-    chosen = tuple(filter(wanted.make_test(), scenarios))
+    chosen = tuple(filter(make_test(names, tags), scenarios))
     if not chosen:
-        asked = [f"-k {wanted.names!r}"] * (wanted.names is not None)
-        asked += [f"-m {wanted.tags!r}"] * (wanted.tags is not None)
-        hint = _name_tags(scenarios) if wanted.tags is not None else ""
+        asked = [f"-k {names!r}"] * (names is not None) + [f"-m {tags!r}"] * (tags is not None)
+        hint = _name_tags(scenarios) if tags is not None else ""
         raise NothingFound(f"none of {count(len(scenarios), 'scenario')} matches {' and '.join(asked)}{hint}")
-    if not (wanted.last_failed or wanted.failed_first):
+    if not (last_failed or failed_first):
         return chosen
     known = failed()
     bad = tuple(one for one in chosen if known.get(one.name))
-    if wanted.last_failed:
+    if last_failed:
         return bad or chosen  # as in pytest: where nothing failed, there is nothing to leave out
     return (*bad, *(one for one in chosen if not known.get(one.name)))
 
@@ -247,36 +244,25 @@ async def open_lanes(
             journal.add("play", target=session.target.name)
             opened = None if wanted.replay else await stack.enter_async_context(session.open_target(journal))
             for model in wanted.models or (None,):
-                variant = Variant(
-                    target=session.target.name,
-                    api=session.target.api,
-                    model=model,
-                    inference=opened.inference if opened else None,
-                    sandbox=opened.sandbox if opened else None,
-                )
-                backend, variant = _find_backend(session, variant, opened, wanted)
+                backend, variant = _find_backend(session, opened, model, wanted)
                 project = session.configuration.project
-                lanes.append(
-                    Lane(
-                        variant=variant,
-                        project=project.with_model(model) if model else project,
-                        backend=backend,
-                        journal=journal,
-                    )
-                )
+                project = project.with_model(model) if model else project
+                lanes.append(Lane(variant=variant, project=project, backend=backend, journal=journal))
         yield tuple(lanes)
 
 
 def _find_backend(
-    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: PlayArguments
+    session: Session, opened: tuple[Backend, Variant] | None, model: str | None, wanted: PlayArguments
 ) -> tuple[Backend, Variant]:
     """The target's, one that keeps what it is told, or one that has only that."""
     if wanted.replay:
+        variant = Variant(target=session.target.name, api=session.target.api, model=model)
         return replay(wanted.replay, variant, find_capabilities(session.target), session.redactor.clean)
     assert opened is not None, "only a replay needs no target"
+    backend, variant = opened[0], replace(opened[1], model=model)
     if wanted.record:
-        return record(opened.backend, wanted.record, variant, session.redactor.clean), variant
-    return opened.backend, variant
+        return record(backend, wanted.record, variant, session.redactor.clean), variant
+    return backend, variant
 
 
 def most_at_once(target: Target) -> Iterator[int]:

@@ -6,26 +6,25 @@ import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from runner.did_you_mean import quote, suggest
 from runner.errors import UsageError
 from runner.plugins import load_plugin
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from runner.backends import Backend
-    from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.config.loading import Inspect
-    from runner.domain.assistant import Assistant, Target
+    from runner.domain.assistant import Target
     from runner.domain.judgement import Answers, Questions
+    from runner.domain.report import Variant
     from runner.domain.scenario import Scenario
     from runner.execution.judging import Asker
     from runner.journal import Journal
@@ -55,11 +54,13 @@ def refuse_empty(ctx: click.Context, arguments: Iterable[str]) -> None:
             ctx.fail(f"{one} has no value; is a variable unset?")
 
 
-def file_option(function: F) -> F:
-    """The option that says which project."""
-    return click.option(
-        "-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml."
-    )(function)
+file_option = click.option(
+    "-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
+)
 
 
 def target_options(function: F) -> F:
@@ -134,22 +135,12 @@ class Session:
 
         return self.state / "journal" / file_name(self.target.name)
 
-    def show(self, lines: Iterable[str]) -> None:
+    def show(self, lines: Iterable[str], *, err: bool = False) -> None:
         """Print lines as they come, without secrets and with nothing in them that a terminal would act on."""
-        self._print(lines)
-
-    def show_errors(self, lines: Iterable[str]) -> None:
-        """The same on standard error."""
-        self._print(lines, is_error=True)
-
-    def _print(self, lines: Iterable[str], *, is_error: bool = False) -> None:
         from runner.escaping import terminal
 
         for line in lines:
-            click.echo(terminal(self.redactor.clean(line.replace("\n", " "))), err=is_error)
-
-    def find_assistant(self, address: str, *, option: str = "") -> Assistant:
-        return find_assistant(self.configuration, address, option=option)
+            click.echo(terminal(self.redactor.clean(line.replace("\n", " "))), err=err)
 
     @contextmanager
     def open_journal(self, path: Path) -> Iterator[Journal]:
@@ -157,31 +148,24 @@ class Session:
         from runner.journal import Journal
 
         try:
-            with Journal.reopen(path, clean=self.redactor.clean) as journal:
+            with Journal(path, clean=self.redactor.clean) as journal:
                 yield journal
         finally:
             with suppress(OSError):
                 if path.stat().st_size == 0:
                     path.unlink()
 
-    def on_target(self, name: str | None, *, needs_key: bool = True, hint: str | None = None) -> Session:
-        """The same project on another of its targets. Raises UsageError if there is none, or its key is missing.
+    def open_verb_journal(self, verb: str) -> AbstractContextManager[Journal]:
+        """A journal of this verb's."""
+        # Journals are replayed in the order of their names: two syncs of one second must not swap places.
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        return self.open_journal(self.journals / f"{stamp}-{verb}-{os.getpid()}.jsonl")
 
-        `hint` is what to do about a missing key, where the target is not the one that is asked.
-        """
-        from runner.cli._targets import WITHOUT_KEY, find_key, key_variables
-        from runner.config.declared_targets import find_target
+    def on_target(self, name: str | None, *, needs_key: bool = True, hint: str = "") -> Session:
+        """The same project on another of its targets, as for `session_on`."""
+        return session_on(self.configuration, name, self.redactor, needs_key=needs_key, hint=hint)
 
-        target = find_target(self.configuration.project, name)
-        keys = {os.environ.get(variable, "") for variable in key_variables(target)} - {""}
-        for key in keys:
-            self.redactor.learn(key)
-        _keep_from_last_words(keys)
-        if needs_key:
-            find_key(target, os.environ, hint=hint or WITHOUT_KEY)
-        return replace(self, target=target)
-
-    def open_target(self, journal: Journal) -> AbstractAsyncContextManager[OpenedTarget]:
+    def open_target(self, journal: Journal) -> AbstractAsyncContextManager[tuple[Backend, Variant]]:
         """The target, ready to be talked to: an embedded server runs until the block ends."""
         from runner.cli._targets import open_target
 
@@ -214,11 +198,11 @@ class Session:
         from runner.execution.limits import Limiter
 
         judge = self.configuration.project.judge
-        async with self.open_target(journal) as opened:
+        async with self.open_target(journal) as (backend, _):
             assert judge is not None, "the session was opened for one"
-            assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
+            assert isinstance(backend, ResponsesBackend), "the configuration has checked the judge's target"
             is_openai = self.target.server is Server.OPENAI
-            model = opened.backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai)
+            model = backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai)
             # A local model works on so many at once; the others would wait on their own time.
             slots = getattr(self.target.inference, "slots", None) or jobs
             limiter = Limiter(jobs=min(jobs, slots), clock=time.monotonic, sleep=asyncio.sleep)
@@ -232,11 +216,9 @@ class Session:
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
         """The backend, and a journal of this verb's."""
-        # Journals are replayed in the order of their names: two syncs of one second must not swap places.
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        with self.open_journal(self.journals / f"{stamp}-{verb}-{os.getpid()}.jsonl") as journal:
-            async with self.open_target(journal) as opened:
-                yield opened.backend, journal
+        with self.open_verb_journal(verb) as journal:
+            async with self.open_target(journal) as (backend, _):
+                yield backend, journal
 
 
 @asynccontextmanager
@@ -266,20 +248,42 @@ def open_session(
     Without `needs_key`, nothing is to be asked of the target; `needs_variables` is as for `load_project`. `for_stored`
     is a verb that is about stored assistants: an error where the target's API stores none.
     """
-    from runner.cli._targets import find_key, key_variables
-    from runner.config.declared_targets import find_target
     from runner.redaction import Redactor
 
     configuration = load_project(file, paths, needs_variables=needs_variables)
+    _keep_from_last_words(configuration.secrets)
+    redactor = Redactor(configuration.secrets)
+    return session_on(configuration, target_name, redactor, for_stored=for_stored, needs_key=needs_key)
+
+
+def session_on(
+    configuration: Configuration,
+    target_name: str | None,
+    redactor: Redactor,
+    *,
+    for_stored: str = "",
+    needs_key: bool = True,
+    hint: str = "",
+) -> Session:
+    """A project on one of its targets, whose keys the redactor learns. Raises UsageError as `open_session` does.
+
+    `hint` is what to do about a missing key, where the target is not the one that is asked.
+    """
+    from runner.cli._targets import WITHOUT_KEY, find_key, key_variables
+    from runner.config.declared_targets import find_target
+
     target = find_target(configuration.project, target_name)
-    if for_stored:
-        _need_stored_assistants(target, for_stored)
-    keys = {os.environ.get(variable, "") for variable in key_variables(target)}
-    secrets = configuration.secrets | (keys - {""})
-    _keep_from_last_words(secrets)
+    if for_stored and not load_plugin("runner.backends", target.api).CAPABILITIES.stores_assistants:
+        raise UsageError(
+            f"target '{target.name}' (api {target.api}) stores no assistants: what the file says goes with each "
+            f"request, so there is nothing to {for_stored}"
+        )
+    keys = {os.environ.get(variable, "") for variable in key_variables(target)} - {""}
+    redactor.learn(*keys)
+    _keep_from_last_words(keys)
     if needs_key:
-        find_key(target, os.environ)
-    return Session(configuration=configuration, target=target, redactor=Redactor(secrets))
+        find_key(target, os.environ, hint=hint or WITHOUT_KEY)
+    return Session(configuration=configuration, target=target, redactor=redactor)
 
 
 def load_project(
@@ -310,15 +314,11 @@ class PlaceholderEnvironment(dict[str, str]):
         return super().get(name) or f"https://not-set.invalid/{name}"
 
 
-def find_assistant(configuration: Configuration, address: str, *, option: str = "") -> Assistant:
-    """The one that the file declares under an address. Raises UsageError with what was probably meant."""
-    found = configuration.project.find_assistant(address)
-    if found is not None:
-        return found
-    known = [one.address for one in configuration.project.assistants]
-    hint = suggest(address, known, kind=f"{configuration.file.name} declares")
-    asked = f"{option}: " if option else ""
-    raise UsageError(f"{asked}unknown assistant {quote(address)}" + (f"; {hint}" if hint else ""))
+def find_root(file: Path | None) -> Path:
+    """The folder of the current project, or of that of `file`. Raises UsageError if there is none."""
+    from runner.config.paths import find_project_file
+
+    return find_project_file(file, Path.cwd()).parent.resolve()
 
 
 def state_folder(root: Path) -> Path:
@@ -332,14 +332,6 @@ def state_folder(root: Path) -> Path:
             folder.mkdir()
             (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     return folder
-
-
-def _need_stored_assistants(target: Target, verb: str) -> None:
-    if not load_plugin("runner.backends", target.api).CAPABILITIES.stores_assistants:
-        raise UsageError(
-            f"target '{target.name}' (api {target.api}) stores no assistants: what the file says goes with each "
-            f"request, so there is nothing to {verb}"
-        )
 
 
 def _keep_from_last_words(secrets: Iterable[str]) -> None:

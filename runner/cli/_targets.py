@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -31,6 +31,7 @@ from runner.domain.assistant import (
 )
 from runner.domain.files import IMAGE_TYPES
 from runner.domain.hosts import host_of, is_openai
+from runner.domain.report import Variant
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, Problem, UsageError
 from runner.journal import Journal
@@ -44,15 +45,6 @@ _OTHER_SERVER = "OPENAI_BASE_URL"
 _WHOLE_KEY = "copy the whole key into it"
 _PLACEHOLDER = re.compile(r"\.\.\.|…|[<>*]|your[-_ ]?\w*[-_ ]?key|^(?:sk-)?x+$", re.IGNORECASE)
 LARGEST_LOG_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedTarget:
-    """A target with its backend. On an embedded server `inference` names what answers, `sandbox` where code runs."""
-
-    backend: Backend
-    inference: str | None
-    sandbox: str | None = None
 
 
 def _key_variable(target: Target) -> str | None:
@@ -250,46 +242,31 @@ async def open_target(
     *,
     embedded_state: Path,
     learn_secret: Callable[[str], None],
-) -> AsyncIterator[OpenedTarget]:
+) -> AsyncIterator[tuple[Backend, Variant]]:
     """The target, ready to be talked to until the block ends; `learn_secret` is told of tokens that come up."""
-    if target.server is Server.EMBEDDED:
-        inference = open_inference(target.inference, find_key(target, environment))
-        async with _open_embedded(embedded_state, target, inference, journal) as opened:
-            yield opened
-        return
-    endpoint = Endpoint(
-        base_url=target.base_url or OPENAI_URL,
-        key=find_key(target, environment) or "none",
-        key_variable=_key_variable(target),
-        token_command=target.token_command,
-        place=f"{target.location}: target '{target.name}'",
-        learn_secret=learn_secret,
-    )
-    async with _open_backend(target, endpoint, journal) as backend:
-        yield OpenedTarget(backend=backend, inference=None)
+    key, variant = find_key(target, environment), Variant(target=target.name, api=target.api)
+    async with AsyncExitStack() as stack:
+        if target.server is Server.EMBEDDED:
+            from runner.server.embedded import start_embedded
 
-
-@asynccontextmanager
-async def _open_embedded(
-    state: Path, target: Target, inference: Inference, journal: Journal
-) -> AsyncIterator[OpenedTarget]:
-    from runner.server.embedded import start_embedded
-
-    faults = open_faults(target.faults)
-    with _keep_server_log(state):
-        async with start_embedded(state, inference, sandbox=target.sandbox.value, faults=faults) as address:
+            inference, faults = open_inference(target.inference, key), open_faults(target.faults)
+            variant = replace(variant, inference=inference.name, sandbox=target.sandbox.value)
+            stack.enter_context(_keep_server_log(embedded_state))
+            starting = start_embedded(embedded_state, inference, sandbox=target.sandbox.value, faults=faults)
+            address = await stack.enter_async_context(starting)
             endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
-            async with _open_backend(target, endpoint, journal) as backend:
-                sandbox = target.sandbox.value
-                yield OpenedTarget(backend=backend, inference=inference.name, sandbox=sandbox)
-
-
-@asynccontextmanager
-async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) -> AsyncIterator[Backend]:
-    module = import_module(f"runner.backends.{target.api}.backend")
-    endpoint = replace(endpoint, history=target.history, background=target.background, window=target.window)
-    async with module.open_backend(endpoint, journal) as backend:
-        yield backend
+        else:
+            endpoint = Endpoint(
+                base_url=target.base_url or OPENAI_URL,
+                key=key or "none",
+                key_variable=_key_variable(target),
+                token_command=target.token_command,
+                place=f"{target.location}: target '{target.name}'",
+                learn_secret=learn_secret,
+            )
+        endpoint = replace(endpoint, history=target.history, background=target.background, window=target.window)
+        module = import_module(f"runner.backends.{target.api}.backend")
+        yield await stack.enter_async_context(module.open_backend(endpoint, journal)), variant
 
 
 class _QuietHandler(RotatingFileHandler):

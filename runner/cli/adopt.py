@@ -26,7 +26,7 @@ def command(address: str, wanted: str, file: Path | None, target: str | None) ->
     import asyncio
 
     session = open_session(file, target, for_stored="adopt")
-    session.find_assistant(address)
+    session.configuration.find_assistant(address)
     asyncio.run(_adopt(session, address, wanted))
 
 

@@ -57,14 +57,14 @@ def command(judged: Path, file: Path | None, question: str | None, agreement: fl
     verdicts: list[Verdict | None] = [told.get(_key(session, said, part)) for _, said, part in lines]
     earlier = len(lines) - verdicts.count(None)
     more = f"; {earlier} of {count(len(lines), 'answer')} were told before an interruption" if earlier else ""
-    session.show_errors([f"asking the judge about {count(verdicts.count(None), 'answer')}{more}"])
+    session.show([f"asking the judge about {count(verdicts.count(None), 'answer')}{more}"], err=True)
     try:
         asyncio.run(_ask_all(session, lines, verdicts, kept))
     except KeyboardInterrupt:
         if len(lines) > verdicts.count(None):
             _show(session, lines, verdicts, agreement)
-        session.show_errors(
-            [f"interrupted: {count(verdicts.count(None), 'answer')} to go, which the next time asks about"]
+        session.show(
+            [f"interrupted: {count(verdicts.count(None), 'answer')} to go, which the next time asks about"], err=True
         )
         raise
     kept.unlink(missing_ok=True)
@@ -102,7 +102,7 @@ def _read_kept(path: Path) -> Iterator[tuple[str, Verdict]]:
     from runner.domain.result_json import verdict_from_json
     from runner.journal import read_journal
 
-    for entry in read_journal(path) if path.is_file() else ():
+    for entry in read_journal(path):
         # A line of another version must not stand in the way.
         with suppress(KeyError, TypeError, ValueError):
             yield entry.fields["key"], verdict_from_json(entry.fields["verdict"])
@@ -185,19 +185,13 @@ def _build(name: str, written: object) -> Part:
 async def _ask_all(session: Session, lines: Sequence[Line], verdicts: list[Verdict | None], kept: Path) -> None:
     """Put what is told to its place, as it comes, and into the file."""
     import asyncio
-    import os
-    import time
 
     from runner.domain.result_json import verdict_as_json
 
     judge = session.configuration.project.judge
     assert judge is not None, "the verb has seen to that"
     on_judge = session.on_target(judge.target)
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    with (
-        on_judge.open_journal(on_judge.journals / f"{stamp}-calibrate-{os.getpid()}.jsonl") as journal,
-        on_judge.open_journal(kept) as told,
-    ):
+    with on_judge.open_verb_journal("calibrate") as journal, on_judge.open_journal(kept) as told:
         async with on_judge.open_judge(journal) as ask:
 
             async def put(number: int) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._session import Session, file_option
-from runner.did_you_mean import count
+from runner.did_you_mean import count, list_some
 
 if TYPE_CHECKING:
     from runner.config import Configuration
@@ -67,8 +67,7 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
 
 
 def _say_undecided(undecided: Sequence[str]) -> str:
-    named, left = "; ".join(undecided[:_NAMED]), len(undecided) - _NAMED
-    return f"a regression is neither proven nor ruled out: {named}{f'; and {left} more' if left > 0 else ''}"
+    return f"a regression is neither proven nor ruled out: {list_some(undecided, _NAMED, separator='; ')}"
 
 
 class Baseline:
@@ -191,7 +190,7 @@ def _leaves_out(old: Report, new: Report) -> Callable[[Scenario], bool]:
 
     Raises UsageError where a report says what can't be read.
     """
-    from runner.cli._selection import Selection
+    from runner.cli._selection import make_test
     from runner.errors import UsageError
 
     try:
@@ -210,7 +209,7 @@ def _leaves_out(old: Report, new: Report) -> Callable[[Scenario], bool]:
         else:
             paths.append(word)
     covers = make_cover(paths, Path.cwd())
-    matches = Selection(names=given.get("-k"), tags=given.get("-m")).make_test()
+    matches = make_test(given.get("-k"), given.get("-m"))
     return lambda one: not (covers(one) and matches(one))
 
 
@@ -353,21 +352,17 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         for remark in one.remarks if id(one) not in told else ():
             alike.setdefault(remark, []).append(one)
     for remark, found in alike.items():
-        golden = [f"{one.name} (golden)" for one in found if one.is_golden][:_MOST_ROWS]
-        names = golden + [one.name for one in found if not one.is_golden][: max(0, _NAMED - len(golden))]
-        more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
-        yield f"{remark}, and it came to the same: {', '.join(names)}{more}"
-    failing = [one.name for one in comparison.scenarios if _fails_still(one)]
+        golden = [f"{one.name} (golden)" for one in found if one.is_golden]
+        names = golden + [one.name for one in found if not one.is_golden]
+        most = max(_NAMED, min(len(golden), _MOST_ROWS))
+        yield f"{remark}, and it came to the same: {list_some(names, most)}"
+    pairs = [(one.name, one.pair) for one in comparison.scenarios if one.pair]
+    failing = [name for name, pair in pairs if {side.counted_as for side in pair} == {"failed"}]
     if failing:
-        more = f" and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
-        yield f"failed before, and fails now: {', '.join(failing[:_NAMED])}{more}"
+        yield f"failed before, and fails now: {list_some(failing, _NAMED)}"
     if comparison.left_out:
         left_out = count(comparison.left_out, "scenario")
         yield f"not compared: {left_out} of the old play, not asked for in the new one, or cut off there"
-
-
-def _fails_still(one: Compared) -> bool:
-    return one.pair is not None and {side.counted_as for side in one.pair} == {"failed"}
 
 
 def _summary(comparison: Comparison) -> str:

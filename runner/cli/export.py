@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._planning import make_plan
 from runner.cli._session import Session, open_session, target_options
+from runner.cli.plan import read_plan
 from runner.errors import ChangesPending, UsageError
 from runner.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
-    from runner.domain.assistant import Assistant
     from runner.sync import SyncPlan
 
 
@@ -40,14 +39,15 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     from runner.definitions import request_body
     from runner.domain.files import FileUse
     from runner.exporting import FOUNDRY_TOKEN, Export
+    from runner.sync import Policy
 
     formats = {name.replace("_", "-"): name for name in plugin_names("runner.exporting")}
     if format_name not in formats:
         raise UsageError(f"--format {format_name!r}: there is {', '.join(formats)}")
     session = open_session(file, target)
-    assistant = session.find_assistant(address)
+    assistant = session.configuration.find_assistant(address)
     check_offline(session.configuration.project, None, session.target, only=assistant.address)
-    plan = asyncio.run(_plan(session, assistant))
+    plan = asyncio.run(read_plan(session, "export", Policy(only=assistant.address)))
     if not stale:
         _need_sync(session, plan)
     (unit,) = plan.units
@@ -67,26 +67,19 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     )
     click.echo(session.redactor.clean(load_plugin("runner.exporting", formats[format_name]).render(export)))
     if export.wants_token:
-        session.show_errors([f"note: {FOUNDRY_TOKEN} is a token of Entra ID: {_TOKEN_COMMAND}"])
+        session.show([f"note: {FOUNDRY_TOKEN} is a token of Entra ID: {_TOKEN_COMMAND}"], err=True)
     if export.is_foundry:
         if unit.assistant is None:
-            session.show_errors([f"note: there is no such agent yet: `runner sync{session.option}`"])
+            session.show([f"note: there is no such agent yet: `runner sync{session.option}`"], err=True)
         return
     uses = {file.use for file in assistant.files}
     if FileUse.CODE_INTERPRETER in uses:
-        session.show_errors(["note: code interpreter files have no place in a request: they are not in it"])
+        session.show(["note: code interpreter files have no place in a request: they are not in it"], err=True)
     if FileUse.FILE_SEARCH in uses and not store_ids:
-        session.show_errors(
-            [f"note: there is no vector store yet, so file search is not in it: `runner sync{session.option}`"]
+        session.show(
+            [f"note: there is no vector store yet, so file search is not in it: `runner sync{session.option}`"],
+            err=True,
         )
-
-
-async def _plan(session: Session, assistant: Assistant) -> SyncPlan:
-    from runner.sync import Policy
-
-    async with session.open_remote("export") as (backend, _):
-        plan, _ = await make_plan(session, backend, Policy(only=assistant.address))
-    return plan
 
 
 def _need_sync(session: Session, plan: SyncPlan) -> None:

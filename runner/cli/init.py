@@ -7,16 +7,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from runner import __version__
 from runner.cli._session import state_folder
 from runner.escaping import file_name
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 _WORKFLOWS = ".github/workflows"
 _FIRST = "first.yaml"
@@ -58,9 +54,9 @@ def command(folder: Path, source: str | None) -> int:
 
 
 def _read_starter(folder: Path) -> dict[str, str]:
-    from importlib.resources import files
-
-    starter = dict(_walk(files("runner") / "starter"))
+    home = Path(__file__).parents[1] / "starter"
+    files = sorted(one for one in home.rglob("*") if one.is_file() and "__pycache__" not in one.parts)
+    starter = {one.relative_to(home).as_posix(): one.read_text(encoding="utf-8") for one in files}
     requirement = _find_origin()[0] or f"assistant-runner=={__version__}"
     stand_ins = {
         "namespace: starter": f"namespace: {_make_namespace(folder)}",
@@ -129,16 +125,6 @@ def _describe_places(folder: Path) -> Iterator[str]:
         )
 
 
-def _walk(folder: Traversable, below: str = "") -> list[tuple[str, str]]:
-    found = []
-    for one in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if one.is_dir() and one.name != "__pycache__":
-            found += _walk(one, f"{below}{one.name}/")
-        elif one.is_file():
-            found.append((below + one.name, one.read_text(encoding="utf-8")))
-    return found
-
-
 def _make_namespace(folder: Path) -> str:
     from runner.cli.import_ import make_namespace
 
@@ -150,8 +136,7 @@ def _import_project(folder: Path, source: str) -> tuple[dict[str, str], str]:
 
     Without tests, there is a question that any can answer.
     """
-    from runner.cli._foreign_tests import make_files, read_tests
-    from runner.cli.import_ import check_loads, import_export, read_input
+    from runner.cli.import_ import check_loads, import_export, make_files, read_input, read_tests
     from runner.config.importing import write_project
     from runner.config.paths import PROJECT_FILE, SCENARIO_FOLDER
 

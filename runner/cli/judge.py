@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._session import Session, file_option, open_ask, open_session
-from runner.did_you_mean import count
+from runner.cli._session import Session, file_option, open_ask, open_session, quiet_option, verbose_option
+from runner.did_you_mean import count, list_some
 
 if TYPE_CHECKING:
     from runner.domain.judgement import Answers
@@ -26,10 +26,8 @@ _ENDS = ("exit_code", "counts", "duration_s", "signal", "stopped", "leftovers")
 @click.option("--scenarios", "paths", multiple=True, metavar="PATH", help="The files with the checks, not scenarios/.")
 @file_option
 @click.option("--no-code", is_flag=True, help="Refuse checks that run code of the project.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
-)
+@quiet_option
+@verbose_option
 def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: bool) -> int:
     """Hold the answers of a kept play to the checks that the files have today.
 
@@ -53,7 +51,7 @@ def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: 
         report = asyncio.run(_judge(session, kept, scenarios, options))
     except KeyboardInterrupt:
         again = f"runner judge {kept.folder.name}"
-        session.show_errors([f"interrupted: `{again}` judges the rest; what the judge has said is not asked again"])
+        session.show([f"interrupted: `{again}` judges the rest; what the judge has said is not asked again"], err=True)
         raise
     if not (report.exit_code or report.counts["passed"] or report.counts["flaky"]):
         return 5
@@ -115,8 +113,7 @@ def _list_notes(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], t
     ]
     known = {result.scenario.name for result in kept.results}
     if unasked := [one.name for one in scenarios if one.name not in known]:
-        more = f" and {len(unasked) - 3} more" if len(unasked) > 3 else ""
-        notes.append(f"that play has no answer to {', '.join(unasked[:3])}{more}: judged is what it has")
+        notes.append(f"that play has no answer to {list_some(unasked, 3)}: judged is what it has")
     if told:
         notes.append(f"{count(told, 'answer')} of the judge, from before an interruption, aren't asked for again")
     return tuple(notes)
@@ -127,7 +124,6 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
     from contextlib import AsyncExitStack, closing
     from dataclasses import replace
 
-    from runner.cli._plays import PLAYS_KEPT
     from runner.cli.play import make_play_id
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
     from runner.execution.judging import prepare_checks
@@ -172,5 +168,5 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
     screen.close()
     if left_out := report.counts["not_started"] - before.counts["not_started"]:
         click.echo(f"{count(left_out, 'scenario')} left out: their questions are others today, or in no file")
-    forget_plays(folder.parent, keep=PLAYS_KEPT)
+    forget_plays(folder.parent)
     return report

@@ -5,14 +5,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._session import file_option
-from runner.did_you_mean import count, quote
+from runner.cli._session import file_option, quiet_option
+from runner.did_you_mean import count, list_some, quote
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _MOST_NAMED = 4
 @click.argument("sources", nargs=-1, required=True, metavar="PLAY_OR_REPORT...")
 @file_option
 @click.option("--report", "reports", multiple=True, metavar="KIND[=FILE]", help="As for `play`: json=all.json.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
+@quiet_option
 def command(*, sources: tuple[str, ...], file: Path | None, reports: tuple[str, ...], quiet: bool) -> int:
     """Merge plays of parts of the scenarios (`play --shard`) into one report.
 
@@ -79,13 +78,13 @@ def _check_shards(shards: Sequence[str]) -> None:
     if not cuts:
         return
     if len(cuts) > 1 or not all(shards):
-        said = _name_first((one or "not a shard" for one in shards), len(shards))
+        said = list_some([one or "not a shard" for one in shards], _MOST_NAMED)
         raise UsageError(f"these are not shards of one division ({said}); give each process the same .runner/plays")
     number = int(cuts.pop().partition(" ")[0])
     there = {int(one.partition("/")[0]) for one in shards}
     if missing := number - len(there):
-        named = (f"{one}/{number}" for one in range(1, number + 1) if one not in there)
-        raise UsageError(f"{count(missing, 'shard')} of {number} missing: {_name_first(named, missing)}")
+        named = [f"{one}/{number}" for one in range(1, number + 1) if one not in there]
+        raise UsageError(f"{count(missing, 'shard')} of {number} missing: {list_some(named, _MOST_NAMED)}")
 
 
 def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
@@ -94,7 +93,7 @@ def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
         seen.update((one.scenario.name, one.variant.label if one.variant else "") for one in report.results)
     twice = [name if not label else f"{name} on {label}" for (name, label), times in seen.items() if times > 1]
     if twice:
-        raise UsageError(f"played in more than one of these: {_name_first(twice, len(twice))}")
+        raise UsageError(f"played in more than one of these: {list_some(twice, _MOST_NAMED)}")
 
 
 def _check_definitions(reports: Iterable[Report]) -> None:
@@ -103,11 +102,6 @@ def _check_definitions(reports: Iterable[Report]) -> None:
         for (address, label), definition in report.tally.definitions.items():
             if seen.setdefault((address, label), definition) != definition:
                 raise UsageError(f"{quote(address)} was played with another definition in each: play all parts anew")
-
-
-def _name_first(names: Iterable[str], total: int) -> str:
-    shown = list(islice(names, _MOST_NAMED))
-    return ", ".join(shown) + (f" and {total - _MOST_NAMED} more" if total > _MOST_NAMED else "")
 
 
 class _Merged:

@@ -17,13 +17,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._reports import discard, discard_named, find_named, open_reporters, parse_report
-from runner.cli._session import FiniteRange, PlayArguments, Session, file_option, open_session, refuse_empty
+from runner.cli._session import (
+    FiniteRange,
+    PlayArguments,
+    Session,
+    file_option,
+    find_root,
+    open_session,
+    quiet_option,
+    refuse_empty,
+    verbose_option,
+)
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
     from runner.cli.compare import Baseline
-    from runner.config import Configuration
-    from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
@@ -139,10 +147,8 @@ def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[s
     "--replay", type=click.Path(path_type=Path), metavar="DIR", help="Take all answers from there: no key, no network."
 )
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
-)
+@quiet_option
+@verbose_option
 def command(**arguments: Any) -> int:
     """Play scenarios and judge the answers.
 
@@ -202,7 +208,7 @@ def command(**arguments: Any) -> int:
     if wanted.replay and report.exit_code:
         session.show(_say_how_to_record(report, wanted.replay))
     unwritten = [*failures, *([refusal] if refusal else [])]
-    session.show_errors(f"runner: {failure}" for failure in unwritten)
+    session.show((f"runner: {failure}" for failure in unwritten), err=True)
     code = baseline.exit_after(report.exit_code) if baseline else report.exit_code
     return code or (WriteFailed.exit_code if unwritten else 0)
 
@@ -211,11 +217,11 @@ def _narrow(baseline: Baseline | None, session: Session, chosen: Sequence[Scenar
     """To what was asked for: what the same words would have meant before counts."""
     if baseline is None:
         return
-    from runner.cli._selection import Selection
+    from runner.cli._selection import make_test
     from runner.cli.compare import make_cover
 
     covers = make_cover(wanted.paths, session.configuration.root)
-    matches = Selection(names=wanted.names, tags=wanted.tags).make_test()
+    matches = make_test(wanted.names, wanted.tags)
     is_part = bool(wanted.shard) or wanted.last_failed
     there = session.configuration.scenarios
     baseline.narrow(chosen, there, lambda one: covers(one) and matches(one), is_part=is_part)
@@ -289,7 +295,6 @@ def _needs_target(wanted: PlayArguments) -> bool:
 def _find_resumed(wanted: PlayArguments) -> Kept | None:
     """The play that is to go on. Raises UsageError if it can't, or if something else is asked for beside it."""
     from runner.cli._plays import claim, find_play
-    from runner.config.paths import find_project_file
     from runner.errors import UsageError
     from runner.kept_play import read_play
 
@@ -297,11 +302,10 @@ def _find_resumed(wanted: PlayArguments) -> Kept | None:
         if wanted.changed:
             raise UsageError("--changed goes with --resume")
         return None
-    given = [word for word, value in _choices_of(wanted).items() if value]
+    given = [word for word, name in _CHOICES.items() if getattr(wanted, name)]
     if given:
         raise UsageError(f"--resume plays what that play was to play; leave out {', '.join(given)}")
-    root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
-    play = find_play(root / ".runner" / "plays", wanted.resume, is_own=True)
+    play = find_play(find_root(wanted.file) / ".runner" / "plays", wanted.resume, is_own=True)
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
@@ -314,25 +318,22 @@ def _find_resumed(wanted: PlayArguments) -> Kept | None:
     return kept
 
 
-def _choices_of(wanted: PlayArguments) -> dict[str, object]:
-    """What decides which results a play has, by the words of the command line."""
-    return {
-        "PATH": wanted.paths,
-        "--target": wanted.targets,
-        "--model": wanted.models,
-        "-k": wanted.names,
-        "-m": wanted.tags,
-        "--lf": wanted.last_failed,
-        "--ff": wanted.failed_first,
-        "--repeat": wanted.repeat,
-        "--shard": wanted.shard,
-        "--synced": wanted.synced,
-        "--tier": wanted.tier,
-        "--replay": wanted.replay,
-        "--list": wanted.lists,
-    }
-
-
+_CHOICES = {
+    "PATH": "paths",
+    "--target": "targets",
+    "--model": "models",
+    "-k": "names",
+    "-m": "tags",
+    "--lf": "last_failed",
+    "--ff": "failed_first",
+    "--repeat": "repeat",
+    "--shard": "shard",
+    "--synced": "synced",
+    "--tier": "tier",
+    "--replay": "replay",
+    "--list": "lists",
+}
+"""What decides which results a play has, by the words of the command line."""
 _REMEMBERED = (
     *("targets", "models", "names", "tags", "last_failed", "failed_first", "repeat", "every_repeat", "shard"),
     *("synced", "tier", "allow_declines", "fail_on_flaky"),
@@ -356,9 +357,7 @@ def _take_over(wanted: PlayArguments, resumed: Kept) -> PlayArguments:
 
     Its reports and recordings are written once more, whole, unless others are asked for.
     """
-    from runner.config.paths import find_project_file
-
-    root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
+    root = find_root(wanted.file)
     before = resumed.head["arguments"]
 
     def locate(path: str) -> str:
@@ -384,7 +383,7 @@ def _choose_scenarios(
 ) -> tuple[tuple[Scenario, ...], str]:
     """What is to be played, and the name of the shard that it is, "" if it is all."""
     from runner.cli._plays import find_durations, find_failed
-    from runner.cli._selection import Selection, Shard, select_scenarios
+    from runner.cli._selection import Shard, select_scenarios
 
     scenarios = session.configuration.scenarios
     if wanted.repeat is not None:
@@ -392,18 +391,16 @@ def _choose_scenarios(
     if resumed:
         names = {name for name, _ in resumed.head["units"]}
         if gone := names - {one.name for one in scenarios}:
-            session.show_errors([f"runner: not there any more: {count(len(gone), 'scenario')} of that play"])
+            session.show([f"runner: not there any more: {count(len(gone), 'scenario')} of that play"], err=True)
         if wanted.shard or wanted.last_failed:
             # Which these were depends on what had been played before.
             return tuple(one for one in scenarios if one.name in names), wanted.shard or ""
-    selection = Selection(
-        names=wanted.names, tags=wanted.tags, last_failed=wanted.last_failed, failed_first=wanted.failed_first
-    )
     failed = cache(lambda: find_failed(session.state / "plays"))
-    chosen = select_scenarios(scenarios, selection, failed)
+    asked = {name: getattr(wanted, name) for name in ("names", "tags", "last_failed", "failed_first")}
+    chosen = select_scenarios(scenarios, failed, **asked)
     if wanted.last_failed and not any(failed().get(one.name) for one in chosen):
         left = count(len(chosen), "scenario")
-        session.show_errors([f"--lf: nothing here failed the last time, so nothing is left out: {left}"])
+        session.show([f"--lf: nothing here failed the last time, so nothing is left out: {left}"], err=True)
     if not wanted.shard:
         return chosen, ""
     durations_s = find_durations(session.state / "plays", (one.name for one in chosen))
@@ -442,7 +439,8 @@ def _place_of(scenario: Scenario) -> str:
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: PlayArguments) -> None:
     """Raises UsageError for what can't be played, or not by that engine, before anything is sent; shows notes."""
-    from runner.cli._targets import check_named_files
+    from runner.cli._targets import check_named_files, check_offline
+    from runner.functions.python import refuse_code
 
     if wanted.engine is not None:
         from runner.cli._dask import check_engine
@@ -451,20 +449,10 @@ def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wan
     for one in sessions:
         if not wanted.replay:
             check_named_files(one.configuration.project, one.target)
-        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+        check_offline(one.configuration.project, scenarios, one.target)
+        if wanted.no_code:
+            refuse_code(one.configuration.project, scenarios)
     sessions[0].show(f"note: {note}" for note in sessions[0].configuration.notes)
-
-
-def _check_offline(
-    configuration: Configuration, target: Target, scenarios: tuple[Scenario, ...], *, forbids_code: bool
-) -> None:
-    """Raises ConfigError with everything that can't be played, before anything is sent."""
-    from runner.cli._targets import check_offline
-    from runner.functions.python import refuse_code
-
-    check_offline(configuration.project, scenarios, target)
-    if forbids_code:
-        refuse_code(configuration.project, scenarios)
 
 
 async def _play(
@@ -481,7 +469,7 @@ async def _play(
     import time
 
     from runner.cli import tie_signals
-    from runner.cli._plays import PLAYS_KEPT, describe_resumed, open_play
+    from runner.cli._plays import describe_resumed, open_play
     from runner.cli._selection import most_at_once, open_judge, open_lanes
     from runner.execution.judging import prepare_checks
     from runner.execution.limits import Limits
@@ -530,7 +518,7 @@ async def _play(
                     report = await play(placed, options, around, kept)
         # When the server is gone, with what it had open.
         kept.finish(report)
-    forget_plays(folder.parent, keep=PLAYS_KEPT)
+    forget_plays(folder.parent)
     journals = {id(lane.journal): lane.journal for lane in lanes}.values()
     if wanted.keep and (left := sum(len(journal.live) for journal in journals)):
         click.echo(

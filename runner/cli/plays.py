@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from runner.cli._session import file_option
+from runner.cli._session import file_option, find_root
 from runner.errors import NothingFound, WriteFailed
 
 _LONGEST_SELECTION = 50
@@ -28,12 +28,11 @@ def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     50 are kept, and those that may have left something on a server; `report ID --report json=FILE` keeps one for good.
     What pytest plays is not listed, and takes no place among them.
     """
-    from runner.cli._plays import PLAYS_KEPT, find_plays
-    from runner.config.paths import find_project_file
+    from runner.cli._plays import find_plays
     from runner.escaping import pad, terminal_line, terminal_width
+    from runner.journal import PLAYS_KEPT
 
-    root = find_project_file(file, Path.cwd()).parent.resolve()
-    plays = [_describe(one) for one in islice(find_plays(root / ".runner" / "plays"), limit)]
+    plays = [_describe(one) for one in islice(find_plays(find_root(file) / ".runner" / "plays"), limit)]
     if as_json:
         click.echo(json.dumps(plays, indent=2, ensure_ascii=True))
         return
@@ -69,7 +68,7 @@ def _cells(play: Mapping[str, Any]) -> Iterator[str]:
 def _describe(folder: Path) -> dict[str, Any]:
     """What `play.json` says; of a play that did not come to its end, what had come in."""
     from runner.cli._plays import is_going_on
-    from runner.domain.report import Variant
+    from runner.domain.result_json import variant_from_json
     from runner.kept_play import find_argument, read_head, read_play, report_of
 
     head: Mapping[str, Any] = {}
@@ -84,7 +83,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "id": folder.name,
         "started_at": head.get("started_at", ""),
         "duration_s": head.get("duration_s"),
-        "variants": [Variant(**one).label for one in head.get("variants", ())],
+        "variants": [variant_from_json(one).label for one in head.get("variants", ())],
         "selection": " ".join(_selection(head)),
         "shard": find_argument(head, "shard"),
         "planned": planned,

@@ -36,7 +36,7 @@ def command(address: str | None, write: bool, file: Path | None, target: str | N
     from runner.cli._rewriting import write_pulled
 
     session = open_session(file, target, for_stored="pull")
-    wanted = (session.find_assistant(address),) if address else session.configuration.project.assistants
+    wanted = (session.configuration.find_assistant(address),) if address else session.configuration.project.assistants
     units, remote = asyncio.run(_read(session, wanted))
     found = _show(session, units, must_exist=address)
     if write:

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import click
 
-from runner.cli._session import file_option
+from runner.cli._session import file_option, quiet_option, verbose_option
 
 
 @click.command(name="report", short_help="Tell a kept play again, on the screen or in a file.")
 @click.argument("play", default="latest", metavar="[PLAY]")
 @file_option
 @click.option("--report", "reports", multiple=True, metavar="KIND[=FILE]", help="As for `play`; without, the screen.")
-@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
-)
+@quiet_option
+@verbose_option
 def command(*, play: str, file: Path | None, reports: tuple[str, ...], quiet: bool, verbose: bool) -> None:
     """Tell a kept play again, on the screen or in any kind of report.
 

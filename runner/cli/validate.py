@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._session import load_project, open_session
+from runner.cli._session import file_option, load_project, open_session
 from runner.did_you_mean import count, quote
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(name="validate", short_help="Check the files; nothing is sent.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
+@file_option
 @click.option("-t", "--target", metavar="NAME", help="Also check that this target can do all of it; needs no key.")
 @click.option(
     "--keys", is_flag=True, help="Also check that the keys are set which a play there needs, its judge's, too."

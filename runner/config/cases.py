@@ -17,9 +17,9 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from operator import is_
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from runner.config.paths import ROW_TYPES, Unusable, find_file
+from runner.config.paths import ROW_TYPES, Reporting, Unusable, find_file
 from runner.did_you_mean import count, quote, suggest
 from runner.domain.scenario import fold_name
 from runner.errors import Location, Problem
@@ -27,6 +27,7 @@ from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
 from runner.yaml_text.yaml_document import Where, YamlDocument, coerce, is_visible
 
 KEY, NAME = "cases", "name"
+NodeT = TypeVar("NodeT", TextNode, ListNode, MapNode, Node)
 LONGEST_FIELD = 1_000_000
 _LONGEST_LABEL = 60
 _MOST_DEPTH = 50
@@ -96,15 +97,13 @@ def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Pa
     if isinstance(node, ListNode):
         return Cases(rows=_inline_rows(node, document.file), name_column=name_column)
     assert isinstance(node, TextNode), "the schema takes a list or a path"
-    try:
+    with Reporting(document, place):
         path = find_file(node.text, folder=document.folder, root=root)
         if path.suffix.lower() not in ROW_TYPES:
             raise Unusable(f"{quote(node.text)} is no file of rows", f"there can be {', '.join(ROW_TYPES)}")
-    except Unusable as error:
-        document.report(place, error.message, error.hint)
-        return None
-    shown = os.path.normpath(Path(document.file).parent / node.text)
-    return Cases(rows=_rows_of(path, shown), name_column=name_column)
+        shown = os.path.normpath(Path(document.file).parent / node.text)
+        return Cases(rows=_rows_of(path, shown), name_column=name_column)
+    return None
 
 
 def _inline_rows(node: ListNode, file: str) -> Iterator[Row]:
@@ -375,7 +374,7 @@ def _fill(row: Row, node: TextNode) -> Node:
         value = row.find(whole[1].strip())
         if value is None:
             raise KeyError(whole[1].strip())
-        return _change_texts(value if row.is_inline else _moved(value, node), _escape_node)
+        return _change_texts(value if row.is_inline else move(value, node), _escape_node)
     text = _fill_text(node.text, row)
     return node if text == node.text else replace(node, text=text, style=_style_of(node))
 
@@ -425,14 +424,14 @@ def _unescape_node(node: TextNode) -> TextNode:
     return replace(node, text=_unescape(node.text))
 
 
-def _moved(node: Node, to: TextNode) -> Node:
-    """A value of a data file at the place that it is filled into."""
-    if isinstance(node, TextNode):
-        return replace(node, line=to.line, column=to.column)
-    if isinstance(node, ListNode):
-        return replace(node, line=to.line, column=to.column, items=tuple(_moved(one, to) for one in node.items))
-    entries = tuple((replace(key, line=to.line, column=to.column), _moved(one, to)) for key, one in node.entries)
-    return replace(node, line=to.line, column=to.column, entries=entries)
+def move(node: NodeT, to: Node) -> NodeT:
+    """The same at the place of another."""
+    moved = replace(node, line=to.line, column=to.column)
+    if isinstance(moved, ListNode):
+        return replace(moved, items=tuple(move(one, to) for one in moved.items))
+    if isinstance(moved, MapNode):
+        return replace(moved, entries=tuple((move(key, to), move(one, to)) for key, one in moved.entries))
+    return moved
 
 
 def explain_missing_column(template: MapNode, row: Row, column: str, file: str) -> Problem:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.config.declared_tools import read_functions, read_tools, report_misspelt
+from runner.config.declared_tools import read_functions, read_tools, report_unfit_schema
 from runner.config.expectations import Declared
-from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
+from runner.config.paths import Recipient, Reporting, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import find_similar, quote
 from runner.domain.assistant import Address, Assistant, Function, PlainFormat, ResponseFormat, SchemaFormat, Tool
 from runner.domain.files import Chunking, FileUse, LocalFile
@@ -52,7 +52,7 @@ def _read_assistant(
     where: Where = ("assistants", address)
     tools = read_tools(document, body, where)
     files = _read_files(document, body, where, root, tools)
-    functions = read_functions(document, body, where, root)
+    functions = read_functions(document, where, root)
     instructions = _read_instructions(document, body, where, root)
     response_format = read_response_format(document, body, where)
     declared = _declare(document, address, body, tools, functions, files)
@@ -113,11 +113,9 @@ def _read_instructions(document: YamlDocument, body: _Body, where: Where, root: 
         document.report(key, message, "remove one of them", at_key=True)
     if not document.is_sound(key):
         return ""
-    try:
+    with Reporting(document, key):
         return _read_text_file(str(body["instructions_file"]), document.folder, root)
-    except Unusable as error:
-        document.report(key, error.message, error.hint)
-        return ""
+    return ""
 
 
 def _read_text_file(named: str, folder: Path, root: Path) -> str:
@@ -164,11 +162,9 @@ def _read_files(
 def _expand(item: str | _Body, where: Where, document: YamlDocument, root: Path) -> tuple[str | _Body, ...]:
     """An item for each file that its glob matches."""
     pattern, place = (item, where) if isinstance(item, str) else (item["file"], (*where, "file"))
-    try:
+    names: tuple[str, ...] = ()
+    with Reporting(document, place):
         names = expand_glob(pattern, folder=document.folder, root=root)
-    except Unusable as error:
-        document.report(place, error.message, error.hint)
-        return ()
     return names if isinstance(item, str) else tuple({**item, "file": name} for name in names)
 
 
@@ -183,7 +179,7 @@ def _report_equal_names(document: YamlDocument, files: tuple[LocalFile, ...], wh
 
 
 def read_response_format(document: YamlDocument, body: Mapping[str, Any], where: Where) -> ResponseFormat | None:
-    """The format of the assistant at `where`; None if it has none, or after reporting what is wrong with it."""
+    """The format of the assistant at `where`; None if it has none, or a mistake hides it."""
     place = (*where, KEY)
     written = body.get(KEY)
     if written is None or not document.is_sound(place):
@@ -191,31 +187,10 @@ def read_response_format(document: YamlDocument, body: Mapping[str, Any], where:
     if isinstance(written, str):
         return PlainFormat(written)
     given = as_json(written[JSON_SCHEMA])
-    is_strict = given.get("strict", False)
-    obstacle, hint = find_schema_obstacle(given["schema"], is_strict=is_strict)
-    if obstacle:
-        at = (*place, JSON_SCHEMA, "schema")
-        document.report(at, obstacle, hint, at_key=True)
-        return None
-    report_misspelt(document, given["schema"], (*place, JSON_SCHEMA, "schema"))
-    return SchemaFormat(
-        name=given["name"], schema=given["schema"], strict=is_strict, description=given.get("description", "")
+    report_unfit_schema(
+        document, given["schema"], (*place, JSON_SCHEMA, "schema"), is_strict=given.get("strict", False)
     )
-
-
-def find_schema_obstacle(schema: Mapping[str, Any], *, is_strict: bool) -> tuple[str, str]:
-    """Why answers can't be held to a schema, and what to do about it; ("", "") if they can."""
-    # The schema library costs a tenth of a second: `--help` must not pay for it.
-    from runner.json_schema import check_schema, find_looseness
-
-    try:
-        check_schema(schema)
-    except ValueError as error:
-        return str(error), ""
-    looseness = find_looseness(schema) if is_strict else ""
-    if is_strict and schema.get("type") != "object":
-        looseness = "at its top it lacks `type: object`"
-    return (f"is not strict: {looseness}", "mend that, or remove `strict`") if looseness else ("", "")
+    return SchemaFormat(**given)
 
 
 def read_chunking(document: YamlDocument, item: object, where: Where) -> Chunking | None:

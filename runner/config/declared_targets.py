@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from runner.config.paths import Unusable, find_file
+from runner.config.paths import Reporting, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
     ByName,
@@ -62,13 +62,11 @@ def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path
 
 def _find_named(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> Path | None:
     """The file that the last key of `where` names; None if it isn't there, or can't be used, which is reported."""
-    if where[-1] not in body:
-        return None
-    try:
-        return find_file(str(body[str(where[-1])]), folder=document.folder, root=root)
-    except Unusable as error:
-        document.report(where, error.message, error.hint)
-        return None
+    found: Path | None = None
+    if where[-1] in body:
+        with Reporting(document, where):
+            found = find_file(str(body[str(where[-1])]), folder=document.folder, root=root)
+    return found
 
 
 def find_target(project: Project, name: str | None) -> Target:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.config.paths import Unusable, find_file
+from runner.config.paths import Reporting, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Answering, Function, McpServer, Tool, ToolName, WebSearch
 from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
@@ -297,16 +297,11 @@ class _Files:
         return find_file(named, folder=self.folder, root=self.root)
 
 
-def read_functions(document: YamlDocument, body: _Body, where: Where, root: Path) -> tuple[Function, ...]:
+def read_functions(document: YamlDocument, where: Where, root: Path) -> tuple[Function, ...]:
     """The functions of the assistant at `where`, those with mistakes left out after reporting them."""
-    where = (*where, "functions")
-    items = body.get("functions")
     first: dict[str, Where] = {}
     functions = []
-    for index, item in enumerate(items if isinstance(items, list) else ()):
-        place = (*where, index)
-        if not isinstance(item, dict) or not document.is_sound(place):
-            continue
+    for place, item in document.sound_items(*where, "functions"):
         _check_name(document, item["name"], place, first)
         function = _read_function(document, item, place, root)
         if function is not None and document.is_sound(place):
@@ -315,14 +310,12 @@ def read_functions(document: YamlDocument, body: _Body, where: Where, root: Path
 
 
 def read_answers(
-    document: YamlDocument, written: object, where: Where, root: Path, declared: Mapping[str, _Body | None] | None
+    document: YamlDocument, where: Where, root: Path, declared: Mapping[str, _Body | None] | None
 ) -> Mapping[str, Answering]:
-    """What a scenario says about its assistant's functions; `declared` are their parameters, None where not known."""
+    """What is said at `where` about an assistant's functions; `declared` are their parameters, None where not known."""
     answers: dict[str, Answering] = {}
-    for name, body in written.items() if isinstance(written, dict) else ():
-        place = (*where, name)
-        if not document.is_sound(place):
-            continue
+    for place, body in document.sound_items(*where):
+        name = str(place[-1])
         if declared is not None and name not in declared:
             hint = suggest(name, declared, kind="it has") or "declare it under the assistant's `functions`"
             document.report(place, f"the assistant has no function {quote(name)}", hint, at_key=True)
@@ -347,8 +340,13 @@ def _check_name(document: YamlDocument, name: str, place: Where, first: dict[str
 def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path) -> Function | None:
     parameters = as_json(item.get("parameters", _NO_PARAMETERS))
     assert isinstance(parameters, dict), "the schema has seen to that"
-    _check_parameters(document, parameters, place, is_strict=item.get("strict", False))
-    is_schema = document.is_sound((*place, "parameters"))
+    where = (*place, "parameters")
+    if parameters.get("type") == "object":
+        report_unfit_schema(document, parameters, where, is_strict=item.get("strict", False))
+    else:
+        hint = "write `type: object`, and each argument under `properties`"
+        document.report(where, "the arguments of a function are an object", hint, at_key=True)
+    is_schema = document.is_sound(where)
     answering = _read_answering(document, item, place, root, parameters if is_schema else None)
     if answering is None:
         return None
@@ -362,24 +360,28 @@ def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path
     )
 
 
-def _check_parameters(document: YamlDocument, parameters: dict[str, object], place: Where, *, is_strict: bool) -> None:
+def report_unfit_schema(document: YamlDocument, schema: _Body, place: Where, *, is_strict: bool) -> None:
+    """What is wrong with the JSON Schema at `place`, which the model is told of."""
+    obstacle, hint = find_schema_obstacle(schema, is_strict=is_strict)
+    if obstacle:
+        document.report(place, obstacle, hint, at_key=True)
+    if not obstacle or hint:  # one that is only loose is a schema
+        report_misspelt(document, schema, place)
+
+
+def find_schema_obstacle(schema: _Body, *, is_strict: bool) -> tuple[str, str]:
+    """Why an API can't be given a schema, and what to do about it; ("", "") if it can."""
     # The schema library costs a tenth of a second: `--help` must not pay for it.
     from runner.json_schema import check_schema, find_looseness
 
-    place = (*place, "parameters")
-    if parameters.get("type") != "object":
-        hint = "write `type: object`, and each argument under `properties`"
-        document.report(place, "the arguments of a function are an object", hint, at_key=True)
-        return
     try:
-        check_schema(parameters)
+        check_schema(schema)
     except ValueError as error:
-        document.report(place, str(error), at_key=True)
-        return
-    report_misspelt(document, parameters, place)
-    looseness = find_looseness(parameters) if is_strict else ""
-    if looseness:
-        document.report(place, f"is not strict: {looseness}", "mend that, or remove `strict`", at_key=True)
+        return str(error), ""
+    looseness = find_looseness(schema) if is_strict else ""
+    if is_strict and schema.get("type") != "object":
+        looseness = "at its top it lacks `type: object`"
+    return (f"is not strict: {looseness}", "mend that, or remove `strict`") if looseness else ("", "")
 
 
 def report_misspelt(document: YamlDocument, schema: _Body, place: Where, *, asserts: bool = False) -> None:
@@ -397,19 +399,14 @@ def locate_code(document: YamlDocument, named: str, place: Where, root: Path, ar
     `arguments` are the names of what it is called with.
     """
     module = load_plugin(FUNCTIONS, "python")
-    try:
-        located: str = module.locate_code(named, _Files(document.folder, root))
-    except Unusable as error:
-        document.report(place, error.message, error.hint)
-        return named
-    except ValueError as error:
-        document.report(place, str(error))
-        return named
-    settings = module.locate({"call": named}, _Files(document.folder, root))
-    given = {"properties": {key: {} for key in arguments}, "required": arguments}
-    for misfit in module.find_misfits(settings, given) if arguments else ():
-        document.report(place, misfit.message, f"it is called with {' and '.join(arguments)} alone")
-    return located
+    files = _Files(document.folder, root)
+    with Reporting(document, place):
+        located: str = module.locate_code(named, files)
+        given = {"properties": {key: {} for key in arguments}, "required": arguments}
+        for misfit in module.find_misfits(module.locate({"call": named}, files), given) if arguments else ():
+            document.report(place, misfit.message, f"it is called with {' and '.join(arguments)} alone")
+        return located
+    return named
 
 
 def _read_answering(
@@ -429,21 +426,16 @@ def _read_answering(
     place = (*place, kind)
     module = load_plugin(FUNCTIONS, kind)
     written = as_json(body[kind] if isinstance(body[kind], dict) else {module.MAIN_FIELD: body[kind]})
-    try:
+    with Reporting(document, place):
         locate = getattr(module, "locate", None)
         settings = locate(written, _Files(document.folder, root)) if locate else written
         module.Answerer(**settings)
-    except Unusable as error:
-        document.report(place, error.message, error.hint)
-        return None
-    except ValueError as error:
-        document.report(place, str(error))
-        return None
-    find_misfits = getattr(module, "find_misfits", None)
-    for misfit in find_misfits(settings, parameters) if find_misfits and parameters is not None else ():
-        where = (*place, *misfit.place) if isinstance(body[kind], dict) else place
-        document.report(where, misfit.message, misfit.hint)
-    return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
+        find_misfits = getattr(module, "find_misfits", None)
+        for misfit in find_misfits(settings, parameters) if find_misfits and parameters is not None else ():
+            where = (*place, *misfit.place) if isinstance(body[kind], dict) else place
+            document.report(where, misfit.message, misfit.hint)
+        return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
+    return None
 
 
 @cache

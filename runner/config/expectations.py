@@ -159,19 +159,31 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What checks may name; each is None where it is not known.
+class Reference:
+    """What scenarios may refer to. `addresses` are all that the file declares, `assistants` as far as they are sound,
+    `targets` all with their APIs, `models` those that it names anywhere.
 
-    `assistant` is the one that is talked to, `files` are the names of all that it has been given by then, `targets` are
-    the project's, with their APIs, `models` those that assistants.yaml names.
+    `addresses`, `targets` and `has_judge` are None where the project's file could not be read: then nothing is said
+    about unknown ones.
     """
 
+    root: Path
+    addresses: tuple[str, ...] | None
+    assistants: Mapping[str, Declared]
+    targets: Mapping[str, str] | None = None
+    has_judge: bool | None = None
+    models: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What checks may name: what is declared, the assistant that is talked to, and the names of all files that it has
+    been given by then. None stands for what is not known.
+    """
+
+    declared: Reference
     assistant: Declared | None
     files: Collection[str] | None
-    targets: Mapping[str, str] | None
-    has_judge: bool | None
-    root: Path
-    models: frozenset[str] = frozenset()
 
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
@@ -323,7 +335,7 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
         if schema.get("format") == PROJECT_CODE and field in parameters:
             arguments = getattr(load_check(written.name), "CODE_ARGUMENTS", ())
             named, place = str(parameters[field]), written.place_of(field)
-            parameters[field] = locate_code(document, named, place, known.root, arguments)
+            parameters[field] = locate_code(document, named, place, known.declared.root, arguments)
     _report_switch(document, written)
     if not document.is_sound(written.where):
         return None
@@ -345,7 +357,7 @@ def _build_sound(
     except ValueError as error:
         document.report(written.where, str(error))
         return None
-    if part.tier is Tier.PAID and not part.combines and known.has_judge is False:
+    if part.tier is Tier.PAID and not part.combines and known.declared.has_judge is False:
         message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
         document.report(written.where, message, "add `judge: {target: NAME, model: DATED_MODEL}` there", at_key=True)
     return expectation
@@ -369,7 +381,7 @@ def advise_on_switch(name: str, value: object) -> str:
 
 
 def _report_unknown_place(document: YamlDocument, written: _Written, known: Known) -> None:
-    targets = None if known.targets is None else (*known.targets, EMBEDDED)
+    targets = None if known.declared.targets is None else (*known.declared.targets, EMBEDDED)
     apis = tuple(plugin_names("runner.backends"))
     for format_, what, every in ((TARGET_NAME, "target", targets), (API_NAME, "api", apis)):
         for one in written.names(format_):
@@ -381,7 +393,7 @@ def _report_unknown_place(document: YamlDocument, written: _Written, known: Know
 def _report_other_model(document: YamlDocument, written: _Written, known: Known) -> None:
     """A model that is nearly one of the file's; `--model` may name any."""
     for one in written.names(MODEL_NAME):
-        if one.name not in known.models and (meant := _find_meant(one.name, known.models)):
+        if one.name not in known.declared.models and (meant := _find_meant(one.name, known.declared.models)):
             message = f"assistants.yaml names no model {quote(one.name)}"
             document.report(one.where, message, f"did you mean {quote(meant)}?")
 
@@ -415,7 +427,7 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Dec
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
             document.report(one.where, message, f"add {one.name} to its `tools`")
-    module, apis = load_check(written.name), (known.targets or {}).values()
+    module, apis = load_check(written.name), (known.declared.targets or {}).values()
     needed = getattr(module, "NEEDS_TOOLS", ())
     if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
         told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"

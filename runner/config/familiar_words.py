@@ -15,8 +15,7 @@ from runner.config.declared_targets import show_embedded_target, show_inference
 from runner.config.expectations import CHECKS, advise_on_switch
 from runner.did_you_mean import find_similar
 from runner.plugins import plugin_names
-from runner.yaml_text import Style
-from runner.yaml_text.yaml_document import Advice, Where, show_flow, show_text
+from runner.yaml_text.yaml_document import Advice, Where, show_flow
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
 _A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
@@ -457,7 +456,7 @@ def _advise_on_bare_text(text: str) -> str:
     if re.split(r"[\s:]", text, maxsplit=1)[0] in plugin_names(CHECKS):
         return ""
     number = f"write `number: {text}`" if _NUMBER.fullmatch(text) else _show_amount(text, is_short=True)
-    shown = f"`contains: {show_text(text, Style.PLAIN, indent=0, in_flow=True)}`"
+    shown = f"`contains: {show_flow(text)}`"
     return f"{number}, or {shown} for the text" if number else f"to look for this text, write {shown}"
 
 
@@ -483,7 +482,7 @@ def _show_amount(text: str, *, is_short: bool) -> str:
         Decimal(number)
     except InvalidOperation:
         return ""
-    shown_unit = show_text(unit, Style.PLAIN, indent=0, in_flow=True)
+    shown_unit = show_flow(unit)
     return _show_number(f"value: {number}, unit: {shown_unit}", is_short=is_short)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from runner.config.exported_assistants import Export
 from runner.config.file_schemas import UNFIT_CHARACTERS
-from runner.config.importing import LONGEST_NOTE, hide_secrets, is_writable
+from runner.config.importing import cut_note, hide_secrets, indent_lines, is_writable
 from runner.config.scenarios import RESERVED
 from runner.config.writing import STEP, protect
 from runner.yaml_text import Style
-from runner.yaml_text.yaml_document import show_comment, show_flow, show_text
+from runner.yaml_text.yaml_document import show_comment, show_flow, show_lines, show_text
 
 Json = Mapping[str, object]
 Row = Mapping[str, object]
@@ -70,8 +70,7 @@ class Lost:
         if self.value is None:
             return f"{self.what}: {self.reason}"
         said = self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False, default=float)
-        cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
-        return f"{self.what}: {self.reason}: {cut}"
+        return f"{self.what}: {self.reason}: {cut_note(said)}"
 
 
 Check = str | Mapping[str, Any]
@@ -207,17 +206,9 @@ def gather(scripts: Iterable[Script], *, keeps_columns: bool = False) -> tuple[S
 
 def _shape(script: Script) -> str:
     """Equal for scenarios that rows can make of one: the same questions, the same checks but for their texts."""
-    turns = [[str(turn.ask), [_bare(item) for item in turn.expect]] for turn in script.turns]
+    turns = [[str(turn.ask), _change(list(turn.expect), Template, lambda _: "*")] for turn in script.turns]
     rows = [sorted(row) for row in script.rows]
     return json.dumps([script.assistant, script.skip, list(map(str, script.lost)), turns, rows], default=str)
-
-
-def _bare(item: object) -> object:
-    if isinstance(item, Template):
-        return "*"
-    if isinstance(item, Mapping):
-        return {key: _bare(one) for key, one in item.items()}
-    return [_bare(one) for one in item] if isinstance(item, list) else str(item) if isinstance(item, Lost) else item
 
 
 def _merge(group: Sequence[Script], *, keeps_columns: bool) -> Script:
@@ -276,11 +267,8 @@ def settle_script(script: Script, *, keeps_columns: bool = False) -> Script:
     if len(rows) > 1 and used:
         return replace(script, rows=rows)
     row = rows[0] if rows else {}
-    turns = (
-        replace(turn, ask=literal(turn.ask.fill(row)), expect=tuple(_fill(item, row) for item in turn.expect))
-        for turn in script.turns
-    )
-    return replace(script, turns=tuple(turns), rows=())
+    turns = (_change([turn.ask, *turn.expect], Template, lambda text: literal(text.fill(row))) for turn in script.turns)
+    return replace(script, turns=tuple(Turn(ask=ask, expect=tuple(expect)) for ask, *expect in turns), rows=())
 
 
 def _as_field(value: object) -> object:
@@ -297,12 +285,13 @@ def _columns_in(item: object) -> Iterator[str]:
         yield from chain.from_iterable(map(_columns_in, item))
 
 
-def _fill(item: Any, row: Row) -> Any:
-    if isinstance(item, Template):
-        return literal(item.fill(row))
+def _change(item: Any, kind: type, change: Callable[[Any], object]) -> Any:
+    """The same with everything of a kind in it changed."""
+    if isinstance(item, kind):
+        return change(item)
     if isinstance(item, Mapping):
-        return {key: _fill(one, row) for key, one in item.items()}
-    return [_fill(one, row) for one in item] if isinstance(item, list) else item
+        return {key: _change(one, kind, change) for key, one in item.items()}
+    return [_change(one, kind, change) for one in item] if isinstance(item, list) else item
 
 
 def _name_apart(scripts: Iterable[Script]) -> Iterator[Script]:
@@ -329,7 +318,7 @@ def write_suite(suite: Suite, clean: Callable[[str], str]) -> dict[str, str]:
             rows = f"{suite.stem}.jsonl" if len(suite.scripts) == 1 else f"{suite.stem}-{number}.jsonl"
             shown = (json.dumps(row, ensure_ascii=False, default=float) for row in script.rows)
             files[rows] = hide("\n".join(shown) + "\n")
-        lines += _indent(_show_script(script, rows, hide), STEP)
+        lines += indent_lines(_show_script(script, rows, hide), STEP)
     code = {name: hide(text) for name, text in suite.code.items()}
     return {f"{suite.stem}.yaml": "\n".join(lines) + "\n", **files, **code}
 
@@ -348,22 +337,22 @@ def _show_script(script: Script, rows_file: str, hide: Callable[[str], str]) -> 
         body += ["cases:", *(f"  - {show_flow(row, hide)}" for row in script.rows)]
     body.append("turns:")
     for turn in script.turns:
-        body += _indent(_show_turn(turn, hide), STEP)
-    yield from _indent(body, STEP)
+        body += indent_lines(_show_turn(turn, hide), STEP)
+    yield from indent_lines(body, STEP)
 
 
 def _show_turn(turn: Turn, hide: Callable[[str], str]) -> Iterator[str]:
     yield f"- ask: {_show(hide(str(turn.ask)), 2 * STEP)}"
     checks = [item for item in turn.expect if not isinstance(item, Lost)]
-    yield from _indent(["expect:"] if checks else [], STEP)
+    yield from indent_lines(["expect:"] if checks else [], STEP)
     for item in turn.expect:
         shown = [show_comment(hide(f"{item}"))] if isinstance(item, Lost) else _show_check(item, hide)
-        yield from _indent(shown, 2 * STEP if checks else STEP)
+        yield from indent_lines(shown, 2 * STEP if checks else STEP)
 
 
 def _show_check(check: Check, hide: Callable[[str], str]) -> list[str]:
     """On one line where it fits; a mapping with a long text in it as a block."""
-    written = _write_out(check, hide)
+    written = _change(check, Template, lambda text: hide(str(text)))
     line = f"- {show_flow(written)}"
     if isinstance(written, str):
         return [line]
@@ -371,22 +360,7 @@ def _show_check(check: Check, hide: Callable[[str], str]) -> list[str]:
     line = f"- {name}: {show_flow(value)}"
     if len(line) <= _WIDEST or not isinstance(value, Mapping):
         return [line if not isinstance(value, str) else f"- {name}: {_show(value, 2 * STEP)}"]
-    return [f"- {name}:", *_indent(_show_block(value), 2 * STEP)]
-
-
-def _show_block(value: Json) -> Iterator[str]:
-    for key, one in value.items():
-        shown = _show(one, STEP) if isinstance(one, str) else show_flow(one)
-        yield f"{show_text(key, Style.PLAIN, indent=0, in_flow=True)}: {shown}"
-
-
-def _write_out(item: Any, hide: Callable[[str], str]) -> Any:
-    """The same with texts in place of templates."""
-    if isinstance(item, Template):
-        return hide(str(item))
-    if isinstance(item, Mapping):
-        return {key: _write_out(one, hide) for key, one in item.items()}
-    return [_write_out(one, hide) for one in item] if isinstance(item, list) else item
+    return [f"- {name}:", *indent_lines(show_lines(value), 2 * STEP)]
 
 
 def _show(text: str, indent: int) -> str:
@@ -398,10 +372,6 @@ def _show_lost(lost: Iterable[Lost], hide: Callable[[str], str]) -> list[str]:
     return [show_comment(hide(str(one))) for one in lost]
 
 
-def _indent(lines: Iterable[str], by: int) -> list[str]:
-    return [f"{' ' * by}{line}" if line else "" for block in lines for line in block.split("\n")]
-
-
 def templates_of(value: object, make: Callable[[str], Template]) -> Any:
     """A value out of a file with a Template for each text; what can't be written in a file of ours is refused.
 
@@ -409,15 +379,7 @@ def templates_of(value: object, make: Callable[[str], Template]) -> Any:
     """
     if not is_writable(value):
         raise ValueError("it is nested too deep, or has a key that means something to YAML")
-    return _templates_of(value, make)
-
-
-def _templates_of(value: object, make: Callable[[str], Template]) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _templates_of(one, make) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_templates_of(one, make) for one in value]
-    return make(value) if isinstance(value, str) else value
+    return _change(value, str, make)
 
 
 def column_name(path: str) -> str:

@@ -15,18 +15,18 @@ from itertools import chain, count
 from shlex import quote
 from typing import Any
 
-from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
-from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
+from runner.config.declared_assistants import JSON_SCHEMA, KEY
+from runner.config.declared_tools import RESERVED_NAMES, find_schema_obstacle
 from runner.config.declared_tools import tool as make_tool_schema
-from runner.config.exported_assistants import Export, is_number
-from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, MAX_OUTPUT_TOKENS
+from runner.config.exported_assistants import Export, as_mapping
+from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, assistants_schema
 from runner.config.writing import STEP, protect
-from runner.domain.assistant import PlainFormat, ToolName
+from runner.domain.assistant import ToolName
 from runner.domain.hosts import find_address_fault
-from runner.json_schema import check_schema, find_looseness, find_mismatch, find_misspelt
+from runner.json_schema import find_mismatch, find_misspelt
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style
-from runner.yaml_text.yaml_document import as_json, show_comment, show_flow, show_text
+from runner.yaml_text.yaml_document import as_json, show_comment, show_flow, show_lines, show_text
 
 Json = Mapping[str, object]
 
@@ -50,7 +50,6 @@ _OUR_TAGS = "runner."
 _SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|passw(?:or)?d|credential|cookie")
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
 
-_FORMAT_KEYS = ("name", "description", "schema", "strict")
 _TARGETS = [
     "target: local",
     "targets:",
@@ -66,6 +65,7 @@ UNANSWERED = "error: nobody has said yet how this function is answered"
 _TO_DO = "# to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`"
 _MAX_DEPTH = 16
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
+_EMPTY: tuple[object, ...] = (None, "", False, [], {})
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 
@@ -98,16 +98,32 @@ class _Draft:
         shown = self.hide(value)
         if shown != value:
             self.notes.append(f"{key}: what looks like a secret was taken out")
-        name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
         margin = STEP * depth
         shown = show_text(protect(shown), Style.PLAIN, indent=margin + STEP)
-        self.lines.append(f"{' ' * margin}{name}: {shown}")
+        self.lines.append(f"{' ' * margin}{show_flow(key)}: {shown}")
 
     def note(self, what: str, value: object) -> None:
         said = json.dumps(_hide_named(value), ensure_ascii=False, default=str)
-        cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
-        self.notes.append(f"{what}: {self.hide(cut)}")
+        self.notes.append(f"{what}: {self.hide(cut_note(said))}")
         self.lost += 1
+
+
+def cut_note(said: str) -> str:
+    return said if len(said) <= LONGEST_NOTE else f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)"
+
+
+def indent_lines(lines: Iterable[str], by: int, *, first: str = "") -> Iterator[str]:
+    """Lines, or blocks of them, further to the right; of the first, `first` is the end of its margin."""
+    for block in lines:
+        for line in block.split("\n"):
+            yield f"{' ' * (by - len(first))}{first}{line}" if line else ""
+            first = ""
+
+
+def _fields(part: str) -> Mapping[str, Any]:
+    """The schemas of what our file has for an assistant, a tool or a function."""
+    fields: Mapping[str, Any] = assistants_schema()["$defs"][part]["properties"]
+    return fields
 
 
 def hide_secrets(clean: Callable[[str], str]) -> Callable[[str], str]:
@@ -133,8 +149,7 @@ def import_assistants(
 
 def write_project(namespace: str, imported: Iterable[Imported], *, needs_judge: bool | None = None) -> str:
     """A whole `assistants.yaml`. `needs_judge` is None where no tests come along: with them it has targets, too."""
-    margin = " " * STEP
-    entries = [margin + line if line else "" for one in imported for line in one.entry.split("\n")]
+    entries = list(indent_lines((one.entry for one in imported), STEP))
     places = [] if needs_judge is None else [*_TARGETS, *_JUDGE] if needs_judge else _TARGETS
     return "\n".join(["version: 1", f"namespace: {namespace}", *places, "", "assistants:", *entries[:-1]]) + "\n"
 
@@ -197,8 +212,8 @@ def _add_tools(written: object, draft: _Draft) -> None:
     if any(name in _LONG_TOOLS and options for name, options in shown.values()):
         draft.lines.append("  tools:")
         for item in items:
-            first, *rest = show_mapping(item, draft.hide) if isinstance(item, dict) else (item,)
-            draft.lines += [f"    - {first}", *(f"      {line}" for line in rest)]
+            written_out = show_lines(item, lambda text: protect(draft.hide(text))) if isinstance(item, dict) else [item]
+            draft.lines += indent_lines(indent_lines(written_out, STEP, first="- "), 2 * STEP)
     elif items:
         draft.lines.append(f"  tools: {show_flow(items)}")
 
@@ -248,33 +263,29 @@ def _add_functions(written: object, draft: _Draft) -> None:
         if not isinstance(tool, dict) or tool.get("type") != "function":
             continue
         function = tool.get("function")
-        obstacle = find_function_obstacle(function)
+        obstacle = _find_function_obstacle(function)
         if obstacle or not isinstance(function, dict) or function["name"].casefold() in taken:
             draft.note(f"a function left out ({obstacle or 'its name is taken'})", tool)
             continue
         taken.add(function["name"].casefold())
-        lines += show_function(function, draft.hide)
+        lines += _show_function(function, draft.hide)
         draft.notes.append(f"the function {function['name']} answers with an error until you say how to answer it")
-        if rest := leftovers(function):
+        rest = {key: one for key, one in function.items() if key not in _FUNCTION_KEYS and one not in _EMPTY}
+        if rest:
             draft.note(f"options of the function {function['name']} that have no counterpart here", rest)
     if lines:
-        draft.lines += ["  functions:", *(f"    {line}" for line in lines)]
+        draft.lines += ["  functions:", *indent_lines(lines, 2 * STEP)]
 
 
 def _add_numbers(body: Json, draft: _Draft) -> None:
-    for key, most in (("temperature", 2), ("top_p", 1)):
-        value = body.get(key)
-        if value is None or value == _DEFAULTS[key]:
+    for key in ("temperature", "top_p", "max_output_tokens"):
+        value: Any = as_json(body.get(key))
+        if value is None or value == _DEFAULTS.get(key):
             continue
-        if is_number(value) and 0 <= value <= most:
-            draft.lines.append(f"  {key}: {round(float(value), 6):g}")
-        else:
+        if find_mismatch(value, _fields("assistant")[key]):
             draft.note(key, value)
-    tokens = body.get("max_output_tokens")
-    if isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= MAX_OUTPUT_TOKENS:
-        draft.lines.append(f"  max_output_tokens: {tokens}")
-    elif tokens is not None:
-        draft.note("max_output_tokens", tokens)
+        else:
+            draft.lines.append(f"  {key}: {round(value, 6)}")
 
 
 def _add_format(written: object, draft: _Draft) -> None:
@@ -282,11 +293,12 @@ def _add_format(written: object, draft: _Draft) -> None:
         return
     if isinstance(named := written.get(JSON_SCHEMA) if isinstance(written, Mapping) else None, dict):
         written = {"type": JSON_SCHEMA, JSON_SCHEMA: _name_format(named, draft)}
-    obstacle = find_format_obstacle(written)
-    if obstacle or not isinstance(written, Mapping):
+    said = as_mapping(written)
+    if obstacle := _find_format_obstacle(said):
         draft.note(f"response_format left out ({obstacle})", written)
     else:
-        draft.lines += [f"  {line}" for line in show_format(written, draft.hide)]
+        shown = show_lines({KEY: _written_format(said)}, lambda text: protect(draft.hide(text)))
+        draft.lines += indent_lines(shown, STEP)
 
 
 def _name_format(named: Json, draft: _Draft) -> Json:
@@ -356,104 +368,59 @@ def _hide_named(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def find_format_obstacle(written: object) -> str:
+def _find_format_obstacle(written: Mapping[str, Any]) -> str:
     """Why a format can't be declared as it is; "" if it can."""
-    if not isinstance(written, Mapping):
-        return "it is none that is known"
-    said = {key: value for key, value in written.items() if value is not None}
-    if said.get("type") in [one.value for one in PlainFormat]:
-        return "it has options that are not known" if set(said) != {"type"} else ""
-    named = said.get(JSON_SCHEMA)
-    if said.get("type") != JSON_SCHEMA or not isinstance(named, Mapping) or set(said) != {"type", JSON_SCHEMA}:
-        return "it is none that is known"
-    return _find_schema_obstacle(named)
-
-
-def show_format(written: Json, hide: Callable[[str], str]) -> Iterator[str]:
-    """Its lines, at the left margin; `written` has no obstacle."""
-    if written["type"] != JSON_SCHEMA:
-        yield f"{KEY}: {written['type']}"
-        return
-    named = written[JSON_SCHEMA]
-    assert isinstance(named, Mapping), "it has no obstacle"
-    yield f"{KEY}:"
-    kept = {key: value for key, value in named.items() if value not in (None, "", False)}
-    yield from (" " * STEP + line for line in show_mapping({JSON_SCHEMA: kept}, hide))
-
-
-def _find_schema_obstacle(named: Json) -> str:
-    description, schema = named.get("description") or "", named.get("schema")
-    if set(named) - set(_FORMAT_KEYS) or not _has_name(named):
-        return "it has a key that is not known, or a name that does not fit"
-    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_LENGTH:
-        return "its description does not fit"
-    if not isinstance(schema, Mapping) or not is_writable(schema):
-        return "its schema does not fit"
-    obstacle, _ = find_schema_obstacle(as_json(schema), is_strict=named.get("strict") is True)
-    obstacle = obstacle or _name_misspelt(schema)
+    ours = _written_format(written)
+    if find_mismatch(as_json(ours), _fields("assistant")[KEY]):
+        return "it is none that is known, or does not fit"
+    if isinstance(ours, str):
+        return ""
+    obstacle = _find_schema_obstacle(written[JSON_SCHEMA]["schema"], written[JSON_SCHEMA])
     return f"its schema {obstacle}" if obstacle else ""
 
 
-def _has_name(one: Json) -> bool:
-    name = one.get("name")
-    return isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) is not None
+def _written_format(said: Mapping[str, Any]) -> Any:
+    """A format as it stands in our file, should there be a place for it: a word, or a schema with its name."""
+    kind = said.get("type")
+    return kind if set(said) == {"type"} else {key: _without_empty(one) for key, one in said.items() if key != "type"}
 
 
-def find_function_obstacle(function: object) -> str:
+def _without_empty(value: object) -> object:
+    return (
+        {key: one for key, one in value.items() if one not in (None, "", False)}
+        if isinstance(value, Mapping)
+        else value
+    )
+
+
+def _find_function_obstacle(function: object) -> str:
     """Why a function can't be declared as it is; "" if it can."""
-    if not isinstance(function, Mapping) or not _has_name(function):
-        return "it has no name that fits"
-    if function["name"] in RESERVED_NAMES:
+    if not isinstance(function, Mapping):
+        return "it is none"
+    said = {key: value for key, value in function.items() if value not in _EMPTY}
+    for key, schema in _fields("function").items():
+        if (key in said or key == "name") and find_mismatch(as_json(said.get(key)), schema):
+            return "it has no name that fits" if key == "name" else f"its {key} does not fit"
+    if said["name"] in RESERVED_NAMES:
         return "its name means something else here"
-    description, parameters = function.get("description") or "", function.get("parameters") or _NO_PARAMETERS
-    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_LENGTH:
-        return "its description does not fit"
-    if not isinstance(parameters, Mapping) or parameters.get("type") != "object" or not is_writable(parameters):
-        return "its parameters do not fit"
-    try:
-        check_schema(as_json(parameters))
-    except ValueError as error:
-        return f"what describes its parameters {error}"
-    if misspelt := _name_misspelt(parameters):
-        return f"what describes its parameters {misspelt}"
-    looseness = find_looseness(parameters) if function.get("strict") is True else ""
-    return f"it is strict, and {looseness}" if looseness else ""
+    parameters = said.get("parameters", _NO_PARAMETERS)
+    obstacle = _find_schema_obstacle(parameters, said) if parameters.get("type") == "object" else "are no object"
+    return f"what describes its parameters {obstacle}" if obstacle else ""
 
 
-def _name_misspelt(schema: Json) -> str:
-    found = next(find_misspelt(schema, asserts=False), None)
-    return f"has something that says nothing: {found.message}" if found else ""
+def _find_schema_obstacle(schema: Mapping[str, Any], beside: Json) -> str:
+    if not is_writable(schema):
+        return "does not fit"
+    obstacle, _ = find_schema_obstacle(as_json(schema), is_strict=beside.get("strict") is True)
+    misspelt = None if obstacle else next(find_misspelt(schema, asserts=False), None)
+    return f"has something that says nothing: {misspelt.message}" if misspelt else obstacle
 
 
-def show_function(function: Json, hide: Callable[[str], str]) -> Iterator[str]:
+def _show_function(function: Json, hide: Callable[[str], str]) -> Iterator[str]:
     """The lines of one item of `functions`, at the left margin; `function` has no obstacle."""
-    kept = {
-        key: value for key, value in function.items() if key in _FUNCTION_KEYS and value not in (None, "", False, {})
-    }
-    head, *rest = show_mapping(kept, hide)
-    yield f"- {head}"
-    margin = " " * STEP
-    yield from (margin + line for line in rest)
-    yield margin + _TO_DO
-    yield f"{margin}returns: {show_text(UNANSWERED, Style.PLAIN, indent=0, in_flow=True)}"
-
-
-def leftovers(function: Json) -> Json:
-    """What a declared function has no place for."""
-    return {
-        key: value for key, value in function.items() if key not in _FUNCTION_KEYS and value not in (None, "", {}, [])
-    }
-
-
-def show_mapping(value: Json, hide: Callable[[str], str]) -> Iterator[str]:
-    """The lines of a block, at the left margin; lists and what is empty are in flow style."""
-    for key, one in value.items():
-        name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
-        if isinstance(one, Mapping) and one:
-            yield f"{name}:"
-            yield from (" " * STEP + line for line in show_mapping(one, hide))
-        else:
-            yield f"{name}: {show_flow(one, lambda text: protect(hide(text)))}"
+    kept = {key: value for key, value in function.items() if key in _FUNCTION_KEYS and value not in _EMPTY}
+    yield from indent_lines(show_lines(kept, lambda text: protect(hide(text))), STEP, first="- ")
+    yield from indent_lines([_TO_DO, f"returns: {show_flow(UNANSWERED)}"], STEP)
 
 
 def is_writable(value: object, depth: int = 0) -> bool:
@@ -462,6 +429,4 @@ def is_writable(value: object, depth: int = 0) -> bool:
         return False
     if isinstance(value, Mapping):
         return all(key != "<<" and key.isprintable() and is_writable(one, depth + 1) for key, one in value.items())
-    if isinstance(value, list):
-        return all(is_writable(one, depth + 1) for one in value)
-    return not isinstance(value, Decimal) or value.is_finite()
+    return not isinstance(value, list) or all(is_writable(one, depth + 1) for one in value)

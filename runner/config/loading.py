@@ -8,24 +8,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from runner.backends import Capabilities
 from runner.checks._packages import ending_processes
 from runner.config.cases import KEY as CASES
+from runner.config.cases import move
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_judge, read_targets
-from runner.config.expectations import Declared, checks_in
+from runner.config.expectations import Declared, Reference, checks_in
 from runner.config.file_schemas import assistants_schema, scenario_schema, single_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
-from runner.config.scenarios import Reference, ScenarioNames, Templates, choose_scenarios, read_scenarios
-from runner.did_you_mean import quote
+from runner.config.scenarios import ScenarioNames, Templates, choose_scenarios, read_scenarios
+from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, Price, Project, Server, Target
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import ConfigError, Location, NothingFound, Problem
+from runner.errors import ConfigError, Location, NothingFound, Problem, UsageError
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
-from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
+from runner.yaml_text import ListNode, MapNode, Node, parse_yaml
 from runner.yaml_text.reading import judge_document, read_document
 from runner.yaml_text.yaml_document import Advice, Schema, Where, YamlDocument
 
@@ -52,6 +54,15 @@ class Configuration:
     baseline: str = ""
     baseline_at: Location | None = None
     notes: tuple[str, ...] = ()
+
+    def find_assistant(self, address: str, *, option: str = "") -> Assistant:
+        """The one that the file declares under an address. Raises UsageError with what was probably meant."""
+        found = self.project.find_assistant(address)
+        if found is not None:
+            return found
+        hint = suggest(address, [one.address for one in self.project.assistants], kind=f"{self.file.name} declares")
+        asked = f"{option}: " if option else ""
+        raise UsageError(f"{asked}unknown assistant {quote(address)}" + (f"; {hint}" if hint else ""))
 
 
 @ending_processes()
@@ -108,10 +119,13 @@ Inspect = Callable[[Iterable[Target], Functions | None], Iterable[Problem]]
 
 def functions_of(assistants: Iterable[Assistant]) -> Functions:
     """Of assistants without mistakes."""
+    return _by_name({function.name: function.parameters for function in one.functions} for one in assistants)
+
+
+def _by_name(each: Iterable[Mapping[str, Mapping[str, object] | None]]) -> Functions:
     found: dict[str, list[Mapping[str, object] | None]] = {}
-    for assistant in assistants:
-        for one in assistant.functions:
-            found.setdefault(one.name, []).append(one.parameters)
+    for name, parameters in chain.from_iterable(one.items() for one in each):
+        found.setdefault(name, []).append(parameters)
     return found
 
 
@@ -252,15 +266,10 @@ def _models_in(value: object) -> Iterator[str]:
 
 def _gather_functions(declared: Reference) -> Functions | None:
     """Of all assistants; None where a mistake hides some."""
-    if declared.addresses is None or len(declared.addresses) > len(declared.assistants):
-        return None
-    found: dict[str, list[Mapping[str, object] | None]] = {}
-    for one in declared.assistants.values():
-        if one.parameters is None:
-            return None
-        for name, parameters in one.parameters.items():
-            found.setdefault(name, []).append(parameters)
-    return found
+    each = [one.parameters for one in declared.assistants.values()]
+    known = [one for one in each if one is not None]
+    is_whole = declared.addresses is not None and len(declared.addresses) <= len(known) == len(each)
+    return _by_name(known) if is_whole else None
 
 
 def _cut_templates(root: Node) -> tuple[Node, dict[Where, MapNode]]:
@@ -268,46 +277,27 @@ def _cut_templates(root: Node) -> tuple[Node, dict[Where, MapNode]]:
 
     What stands under `cases` stays, so that it is held to its schema with the rest.
     """
-    if not isinstance(root, MapNode):
-        return root, {}
-    listed = root.find("scenarios")
-    if listed is None:
-        return (_stub(root), {(): root}) if _is_template(root) else (root, {})
+    found: dict[Where, MapNode] = {}
+
+    def cut(node: Node, where: Where) -> Node:
+        cases = node.find(CASES) if isinstance(node, MapNode) else None
+        if not isinstance(node, MapNode) or cases is None:
+            return node
+        found[where] = node
+        stub = parse_yaml("{name: '-', turns: [{ask: '-'}], smoke: true}", file="").root
+        assert isinstance(stub, MapNode), "it is one"
+        return replace(move(stub, node), entries=(*move(stub, node).entries, cases))
+
+    listed = root.find("scenarios") if isinstance(root, MapNode) else None
+    if not isinstance(root, MapNode) or listed is None:
+        return cut(root, ()), found
     key, scenarios = listed
-    if not isinstance(scenarios, ListNode):
-        return root, {}
-    found: dict[Where, MapNode] = {
-        ("scenarios", index): one
-        for index, one in enumerate(scenarios.items)
-        if isinstance(one, MapNode) and _is_template(one)
-    }
-    if not found:
-        return root, {}
-    items = tuple(
-        _stub(found["scenarios", index]) if ("scenarios", index) in found else one
-        for index, one in enumerate(scenarios.items)
-    )
-    entries = tuple(
-        (name, replace(scenarios, items=items)) if name is key else (name, node) for name, node in root.entries
-    )
+    if isinstance(scenarios, ListNode):
+        scenarios = replace(
+            scenarios, items=tuple(cut(one, ("scenarios", at)) for at, one in enumerate(scenarios.items))
+        )
+    entries = tuple((name, scenarios if name is key else node) for name, node in root.entries)
     return replace(root, entries=entries), found
-
-
-def _is_template(node: MapNode) -> bool:
-    return node.find(CASES) is not None
-
-
-def _stub(node: MapNode) -> MapNode:
-    def entry(key: str, value: Node) -> tuple[TextNode, Node]:
-        return TextNode(line=node.line, column=node.column, text=key), value
-
-    text = TextNode(line=node.line, column=node.column, text="-", style=Style.SINGLE_QUOTED)
-    turn = MapNode(line=node.line, column=node.column, entries=(entry("ask", text),))
-    turns = ListNode(line=node.line, column=node.column, items=(turn,))
-    smoke = replace(text, text="true", style=Style.PLAIN)
-    stands_for = (entry("name", text), entry("turns", turns), entry("smoke", smoke))
-    cases = node.find(CASES)
-    return replace(node, entries=(*stands_for, cases) if cases else stands_for)
 
 
 class _Refused(Exception):
@@ -389,39 +379,24 @@ def _tools_of(project: Project, scenario: Scenario) -> frozenset[str]:
 
 
 def _check_assistant(assistant: Assistant, capabilities: Capabilities, shown: str) -> Iterator[Problem]:
-    path = f"assistants.{assistant.address}"
+    def problem(key: str, message: str, hint: str = "", *, at: Location | None = None) -> Problem:
+        place, path = at or assistant.place_of(key), f"assistants.{assistant.address}.{key}"
+        return place.problem(f"{shown} {message}", path=path, hint=f"{hint}choose another target")
+
     known = f"it has {', '.join(sorted(capabilities.tools))}" if capabilities.tools else "it has no hosted tools"
     for index, tool in enumerate(assistant.tools):
-        name = tool.name.value
-        if name not in capabilities.tools:
-            place = tool.location or assistant.place_of("tools")
-            yield place.problem(
-                f"{shown} does not have the tool {name}",
-                path=f"{path}.tools[{index}]",
-                hint=f"{known}; choose another target",
-            )
+        if (name := tool.name.value) not in capabilities.tools:
+            at = tool.location or assistant.place_of("tools")
+            yield problem(f"tools[{index}]", f"does not have the tool {name}", f"{known}; ", at=at)
     if assistant.functions and not capabilities.functions:
-        place = assistant.place_of("functions")
-        yield place.problem(f"{shown} can't call functions", path=f"{path}.functions", hint="choose another target")
+        yield problem("functions", "can't call functions")
     for setting in sorted(_settings_of(assistant) - capabilities.settings):
-        yield assistant.place_of(setting).problem(
-            f"{shown} does not take {setting}",
-            path=f"{path}.{setting}",
-            hint=f"remove {setting}, or choose another target",
-        )
+        yield problem(setting, f"does not take {setting}", f"remove {setting}, or ")
     if assistant.response_format is PlainFormat.JSON_OBJECT and not capabilities.json_object:
-        yield assistant.place_of("response_format").problem(
-            f"{shown} does not take response_format: json_object",
-            path=f"{path}.response_format",
-            hint="give it a JSON Schema, or choose another target",
-        )
+        yield problem("response_format", "does not take response_format: json_object", "give it a JSON Schema, or ")
     least = capabilities.least_output_tokens
     if assistant.max_output_tokens is not None and assistant.max_output_tokens < least:
-        yield assistant.place_of("max_output_tokens").problem(
-            f"{shown} takes {least} or more",
-            path=f"{path}.max_output_tokens",
-            hint="raise it, or choose another target",
-        )
+        yield problem("max_output_tokens", f"takes {least} or more", "raise it, or ")
 
 
 def _settings_of(assistant: Assistant) -> frozenset[str]:

@@ -273,13 +273,28 @@ _USABLE_TYPES = frozenset[str]().union(*ACCEPTED_TYPES.values())
 _MAX_NAME_LENGTH = 255
 
 
-class Unusable(Exception):
+class Unusable(ValueError):
     """A path or file that can't be used: a message and a hint."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         self.message = message
         self.hint = hint
         super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """Within it a ValueError, as Unusable is one, is reported at a place, and ends no more than that."""
+
+    document: YamlDocument
+    where: Where
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, ValueError):
+            self.document.report(self.where, str(error), error.hint if isinstance(error, Unusable) else "")
+        return isinstance(error, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,9 @@ from runner.config.cases import (
     open_cases,
 )
 from runner.config.declared_tools import read_answers
-from runner.config.expectations import Declared, Known, read_expectations, sees_rows
+from runner.config.expectations import Declared, Known, Reference, read_expectations, sees_rows
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
-from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
+from runner.config.paths import Place, Recipient, Reporting, ScenarioFile, read_file_item, unused_rows
 from runner.did_you_mean import count, find_similar, quote, suggest
 from runner.domain.assistant import Address
 from runner.domain.files import LocalFile
@@ -40,23 +40,6 @@ MOST_BROKEN_ROWS = 20
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 _Body = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """What scenarios may refer to. `addresses` are all that the file declares, `assistants` as far as they are sound,
-    `targets` all with their APIs.
-
-    `addresses`, `targets` and `has_judge` are None where the project's file could not be read: then nothing is said
-    about unknown ones.
-    """
-
-    root: Path
-    addresses: tuple[str, ...] | None
-    assistants: Mapping[str, Declared]
-    targets: Mapping[str, str] | None = None
-    has_judge: bool | None = None
-    models: frozenset[str] = frozenset()
 
 
 class ScenarioNames:
@@ -122,25 +105,22 @@ def _read_cases(
     # A name is made of the row's, whatever stands there.
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken, row_names = 0, RowNames(base, cases.name_column)
-    try:
+    with Reporting(document, (*where, KEY)):
         for row in _noting_unused(template, cases, defaults, templates.note):
             scenario = None
             if isinstance(row, Problem):
-                document.take_over([row], lambda one: one)
+                document.take_over([row])
             else:
                 found = _read_row(document, template, row, row_names, defaults, templates)
                 if found is not None and isinstance(found.value, dict) and found.value:
                     scenario = next(_read_scenario(found, found.value, (), declared, names, row.location), None)
-                if found is not None and found.problems:
-                    document.take_over(found.problems, lambda one, row=row: _name_row(one, row, filled))  # type: ignore[misc]
+                document.take_over(_name_row(one, row, filled) for one in (found.problems if found else ()))
                 if scenario is not None:
                     place = Location(document.file, template.line, template.column)
                     yield replace(scenario, location=row.location, item=row.as_item(), declared_at=place)
             broken += scenario is None
             if broken == MOST_BROKEN_ROWS:
                 return
-    except Unusable as error:
-        document.report((*where, KEY), error.message, error.hint)
 
 
 def _noting_unused(
@@ -170,7 +150,7 @@ def _read_row(
         problem = explain_missing_column(template, row, str(error.args[0]), document.file)
         # All rows of a file have the same columns, as a rule: the first that lacks one is named.
         if not any((one.line, one.column) == (problem.line, problem.column) for one in document.problems):
-            document.take_over([problem], lambda one: one)
+            document.take_over([problem])
         return None
     return templates.read(tree)
 
@@ -293,13 +273,8 @@ def _read_scenario(
     address = _read_address(document, body, where, declared)
     assistant = declared.assistants.get(address)
     turns, expectations = _read_turns(document, body, where, declared, assistant)
-    functions = read_answers(
-        document,
-        body.get("functions"),
-        _place_of(document, where, "functions"),
-        declared.root,
-        None if assistant is None else assistant.parameters,
-    )
+    parameters = None if assistant is None else assistant.parameters
+    functions = read_answers(document, _place_of(document, where, "functions"), declared.root, parameters)
     _demand_expectations(document, body, where)
     _refuse_unfit_passes(document, body, where)
     if document.is_sound(where) and document.is_sound(("defaults",)):
@@ -362,7 +337,7 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
         message = f"the name {quote(name)} is also used in {earlier.file}:{earlier.line}"
         hint = "scenario names must be unique, whatever their case"
         if row is not None:
-            document.take_over([row.problem(message, hint=hint)], lambda one: one)
+            document.take_over([row.problem(message, hint=hint)])
             return name
         document.report(place, message, hint if is_written else f"{hint}; add a `name`")
     return name
@@ -396,18 +371,11 @@ def _read_turns(
     """The turns, and what is expected of all of them together."""
     bodies = body.get("turns")
     turns: list[Turn] = []
-    known = Known(
-        assistant=assistant,
-        files=None if assistant is None else assistant.files,
-        targets=declared.targets,
-        has_judge=declared.has_judge,
-        models=declared.models,
-        root=declared.root,
-    )
+    known = Known(declared=declared, assistant=assistant, files=None if assistant is None else assistant.files)
     for index, one in enumerate(bodies if isinstance(bodies, list) else ()):
         if isinstance(one, dict):
             place = (*where, "turns", index)
-            attachments = _read_attachments(document, one, place, declared.root, assistant)
+            attachments = _read_attachments(document, place, declared.root, assistant)
             # A mistake (a misspelt `attach`, say) may hide the very file that a check is about.
             is_known = all(document.is_sound((*place, key)) for key in one if key != "expect")
             brought = {file.name for file in attachments}
@@ -438,22 +406,17 @@ def _read_turn(
 
 
 def _read_attachments(
-    document: YamlDocument, body: _Body, where: Where, root: Path, assistant: Declared | None
+    document: YamlDocument, where: Where, root: Path, assistant: Declared | None
 ) -> tuple[LocalFile, ...]:
-    items = body.get("attach")
-    if not isinstance(items, list):
-        return ()
     tools = None if assistant is None else assistant.tools
     recipient = None if tools is None else Recipient(tools=tools, takes_input=True)
     files: dict[Path, LocalFile] = {}
-    for index, item in enumerate(items):
-        place = (*where, "attach", index)
-        if document.is_sound(place):
-            file = read_file_item(item, place, document, root=root, recipient=recipient)
-            if file is not None and file.path in files:
-                document.report(place, f"{quote(file.name)} is attached twice", "keep one of the two")
-            if file is not None:
-                files[file.path] = file
+    for place, item in document.sound_items(*where, "attach"):
+        file = read_file_item(item, place, document, root=root, recipient=recipient)
+        if file is not None and file.path in files:
+            document.report(place, f"{quote(file.name)} is attached twice", "keep one of the two")
+        if file is not None:
+            files[file.path] = file
     return tuple(files.values())
 
 

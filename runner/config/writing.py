@@ -14,7 +14,7 @@ from decimal import Decimal
 from runner.config.declared_tools import RETRIEVAL
 from runner.domain.assistant import Tool, ToolName
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode, parse_yaml
-from runner.yaml_text.yaml_document import coerce, show_text
+from runner.yaml_text.yaml_document import coerce, show_flow, show_text
 
 STEP = 2
 """Spaces by which what is written here is indented below its key."""
@@ -163,7 +163,7 @@ def _change(text: str, mapping: MapNode, entry: _Entry, value: Value) -> _Patch:
 def _add(text: str, mapping: MapNode, key: str, value: Value) -> _Patch:
     last = mapping.entries[-1][1]
     column = _indent(mapping.entries[-1][0])
-    name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
+    name = show_flow(key)
     shown = f"{name}: {_show(value, Style.PLAIN, column + STEP, mapping.style)}"
     return _insert(text, mapping, last, column, shown)
 
@@ -173,7 +173,7 @@ def _add_group(text: str, body: MapNode, group: str, key: str, value: Value | No
     assert value is not None, "there is something to add"
     last_key, last = body.entries[-1]
     column = _indent(last_key)
-    name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
+    name = show_flow(key)
     if body.style is Style.FLOW:
         shown = f"{group}: {{{name}: {_show(value, Style.PLAIN, 0, Style.FLOW)}}}"
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from functools import cache, partial
@@ -15,12 +15,38 @@ from typing import Any, NewType, NoReturn, TypeVar, get_args, get_origin, get_ty
 
 from runner.domain.conversation import Run
 from runner.domain.files import FileUse, LocalFile
-from runner.domain.report import Attempt, ScenarioResult, TurnResult, Variant, Verdict
+from runner.domain.report import Attempt, Report, Results, ScenarioResult, TurnResult, Variant, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
 
 Data = dict[str, Any]
 _Built = TypeVar("_Built")
+
+
+def report_as_json(report: Report) -> Data:
+    """A play but for its results, and for what those come to beside their counts."""
+    return {
+        "play_id": report.play_id,
+        "started_at": report.started_at,
+        "duration_s": round(report.duration_s, 3),
+        "exit_code": report.exit_code,
+        "signal": report.signal,
+        "stopped": report.stopped,
+        "shard": report.shard,
+        "selection": report.selection,
+        "tier": report.tier,
+        "variants": [asdict(variant) for variant in report.variants],
+        "fails_on_flaky": report.fails_on_flaky,
+        "definitions": report.definitions,
+        "planned": report.planned,
+        "counts": dict(report.counts),
+        "leftovers": list(report.leftovers),
+    }
+
+
+def report_from_json(data: object, results: Results, **given: object) -> Report:
+    """What `report_as_json` has written, with these results; what is `given` is not looked for. Raises ValueError."""
+    return _build(Report, data, "", results=results, known_tallies=None, **given)
 
 
 def result_as_json(result: ScenarioResult) -> Data:

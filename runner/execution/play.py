@@ -47,7 +47,7 @@ from runner.execution.stage import Cleaner, Stage
 from runner.functions.python import find_code
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Key, Unit
-from runner.sync import adopt_batches, read_remote, remove_live
+from runner.sync import RemoteState, adopt_batches, read_remote, remove_live
 
 DEFAULT_JOBS = 8
 AFTER_WINDOW_S = 600.0
@@ -137,29 +137,16 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     definitions = kept.head.get("definitions", {})
     told = PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes), definitions=definitions)
     around.emit(told)
-    stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
-    answers: dict[Variant, Answers] = {lane.variant: {} for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
-    window_s = WINDOWS_S.get(options.tier or "")
+    answers: dict[Variant, Answers] = {lane.variant: {} for lane in work.lanes}
+    remotes = [await read_remote(one.backend, with_stores=_searches(one.project, scenarios)) for one in work.lanes]
+    means = {
+        lane.variant: furnish(lane, remote, cleaners[id(lane.backend)], options, around, budget)
+        for lane, remote in zip(work.lanes, remotes, strict=True)
+    }
+    stages = {variant: one.stage for variant, one in means.items()}
     players = {
-        lane.variant: (lane.elsewhere or Player)(
-            around,
-            Means(
-                variant=lane.variant,
-                backend=lane.backend,
-                stage=stages[lane.variant],
-                cleaner=cleaners[id(lane.backend)],
-                limiter=Limiter(
-                    jobs=options.jobs, clock=around.clock, sleep=around.sleep, per_minute=options.requests_per_minute
-                ),
-                budget=budget,
-                keeps=options.keeps,
-                # A run that may take hours gets a little more: only the server's own end of it says why.
-                turn_deadline_s=TURN_DEADLINE_S if window_s is None else window_s + AFTER_WINDOW_S,
-                buys_time=window_s is not None,
-                answers=answers[lane.variant],
-            ),
-        )
+        lane.variant: (lane.elsewhere or Player)(around, replace(means[lane.variant], answers=answers[lane.variant]))
         for lane in work.lanes
     }
     playing = _Playing(work, options, around, kept, players, stages)
@@ -200,17 +187,43 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     return report
 
 
-async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Stage:
+def furnish(
+    lane: Lane,
+    remote: RemoteState,
+    cleaner: Cleaner,
+    options: PlayOptions,
+    around: Surroundings,
+    budget: Budget | None = None,
+) -> Means:
+    """What attempts on a lane are made with; without a budget they may use what they like."""
     stage = Stage(
         lane.backend,
         lane.project.namespace,
         options.play_id,
-        await read_remote(lane.backend, with_stores=_searches(lane.project, scenarios)),
+        remote,
         demands_synced=options.demands_synced,
         clean=around.clean,
     )
     stage.option = lane.project.option_of(lane.variant.target)
-    return stage
+    per_minute = options.requests_per_minute
+    return Means(
+        variant=lane.variant,
+        backend=lane.backend,
+        stage=stage,
+        cleaner=cleaner,
+        limiter=Limiter(jobs=options.jobs, clock=around.clock, sleep=around.sleep, per_minute=per_minute),
+        budget=budget or Budget(options.limits, lane.project.prices, around.interruption),
+        keeps=options.keeps,
+        turn_deadline_s=_turn_deadline_s(options),
+        buys_time=options.tier in WINDOWS_S,
+    )
+
+
+def _turn_deadline_s(options: PlayOptions) -> float:
+    """A run that may take hours gets them, and a little more: only the server's own end of it says why."""
+    if options.tier is None or options.tier not in WINDOWS_S:
+        return TURN_DEADLINE_S
+    return WINDOWS_S[options.tier] + AFTER_WINDOW_S
 
 
 @asynccontextmanager

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Generic, TypeVar
 
 from runner.backends import Backend, Deployment
 from runner.domain.assistant import Address, Assistant, Namespace
@@ -36,6 +37,7 @@ COPY_EXPIRES_AFTER_DAYS = 2
 ATTACHMENTS_AT_ONCE = 64
 """Uploads; `jobs` are fewer, mostly."""
 DELETES_AT_ONCE = 4
+Value = TypeVar("Value")
 
 
 Attached = tuple[FileId, HashedFile]
@@ -216,6 +218,33 @@ async def _make_store(
     hashes = {file_id: file.sha256 for file_id, file in files.items()}
     await backend.files.attach_files(store.id, hashes, deadline_s=deadline_s, chunking=said_chunking(files))
     return (store.id,)
+
+
+class KeptOpen(Generic[Value]):
+    """What a context opens, until `close`: entered and left by one task, as those of asyncio want it."""
+
+    def __init__(self, context: AbstractAsyncContextManager[Value]) -> None:
+        self._opened: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        self._over = asyncio.Event()
+        self._holding = asyncio.ensure_future(self._hold(context))
+
+    async def get(self) -> Value:
+        """Raises what opening it raised, each time."""
+        return await asyncio.shield(self._opened)
+
+    async def close(self) -> None:
+        self._over.set()
+        await self._holding
+
+    async def _hold(self, context: AbstractAsyncContextManager[Value]) -> None:
+        try:
+            async with context as opened:
+                self._opened.set_result(opened)
+                await self._over.wait()
+        except BaseException as error:  # whoever waits is told; later, nobody waits
+            if self._opened.done():
+                raise
+            self._opened.set_exception(error)
 
 
 class Cleaner:

@@ -445,12 +445,11 @@ def _describe_use(report: Report) -> list[str]:
 
 def describe_attempts(result: ScenarioResult) -> str:
     """How often it passed, and between what the true rate lies."""
-    judged = sum(attempt.outcome in (Outcome.PASSED, Outcome.FAILED) for attempt in result.attempts)
-    low, high = wilson_interval(result.passes, judged)
-    text = f"passed {result.passes} of {judged}, {result.scenario.passes_needed} of {result.scenario.repeat} needed"
-    errors = len(result.attempts) - judged
+    low, high = wilson_interval(result.passes, result.judged)
+    needed = f"{result.scenario.passes_needed} of {result.scenario.repeat} needed"
+    errors = len(result.attempts) - result.judged
     unjudged = f", {errors} without a verdict" if errors else ""
-    return f"{text}{unjudged} (rate {low:.2f} to {high:.2f})"
+    return f"passed {result.passes} of {result.judged}, {needed}{unjudged} (rate {low:.2f} to {high:.2f})"
 
 
 def _summarise(report: Report) -> Parts:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from runner import __version__
 from runner.domain.report import COUNTED, Report, Tally
-from runner.domain.result_json import result_as_json, result_from_json, variant_from_json
+from runner.domain.result_json import report_as_json, report_from_json, result_as_json, result_from_json
 from runner.domain.statistics import wilson_interval
 from runner.errors import UsageError
 from runner.json_schema import find_mismatch
@@ -48,24 +48,12 @@ def read(text: str | bytes, *, name: str) -> Report:
     head = {**data, "scenarios": [] if isinstance(scenarios, list) else scenarios}
     wrong = find_mismatch(head, json.loads(report_schema()))
     try:
-        results = () if wrong else tuple(result_from_json(one, f"scenarios[{at}]") for at, one in enumerate(scenarios))
+        if not wrong:
+            results = tuple(result_from_json(one, f"scenarios[{at}]") for at, one in enumerate(scenarios))
+            return report_from_json(data, results, can_go_on=True)
     except ValueError as error:
         wrong = str(error)
-    if wrong:
-        raise UsageError(f"{name} is a report with something missing or wrong in it: {wrong}")
-    return Report(
-        variants=tuple(map(variant_from_json, data["variants"])),
-        planned=data["planned"],
-        results=results,
-        **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
-        leftovers=tuple(data["leftovers"]),
-        comparison=tuple(data.get("comparison", ())),
-        shard=data.get("shard", ""),
-        selection=data.get("selection", ""),
-        tier=data.get("tier", ""),
-        fails_on_flaky=data.get("fails_on_flaky", False),
-        definitions=data.get("definitions", {}),
-    )
+    raise UsageError(f"{name} is a report with something missing or wrong in it: {wrong}")
 
 
 def _dump(data: object, *, indent: int | None = None) -> str:
@@ -80,20 +68,7 @@ def head_as_json(report: Report) -> dict[str, object]:
         "generator": MARK,
         "version": VERSION,
         "runner": __version__,
-        "play_id": report.play_id,
-        "started_at": report.started_at,
-        "duration_s": round(report.duration_s, 3),
-        "exit_code": report.exit_code,
-        "signal": report.signal,
-        "stopped": report.stopped,
-        "shard": report.shard,
-        "selection": report.selection,
-        "tier": report.tier,
-        "variants": [asdict(variant) for variant in report.variants],
-        "fails_on_flaky": report.fails_on_flaky,
-        "definitions": report.definitions,
-        "planned": report.planned,
-        "counts": dict(report.counts),
+        **report_as_json(report),
         "cut_off": report.cut_off,
         **_tally_as_json(tally),
         "by_variant": {
@@ -101,7 +76,6 @@ def head_as_json(report: Report) -> dict[str, object]:
             for label, one in report.tally_by_variant.items()
             if len(report.variants) > 1
         },
-        "leftovers": list(report.leftovers),
         "comparison": list(report.comparison),
     }
 

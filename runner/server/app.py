@@ -41,7 +41,7 @@ from runner.errors import DISK_TROUBLE, TOO_MANY_FILES
 from runner.escaping import terminal_line
 from runner.server.engine.core import Engine, Lifetimes, open_engine
 from runner.server.engine.runs.runs import sweep
-from runner.server.engine.state.refusals import Damaged, Refusal
+from runner.server.engine.state.store import Damaged, Refusal
 from runner.server.faults import FaultPlan, Faults
 from runner.server.faults.acting import FaultyApp
 from runner.server.inference import Inference
@@ -171,7 +171,6 @@ def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_H
         middleware=[
             Middleware(Letterhead, inference=engine.inference, sandbox=engine.toolbox.settings.sandbox),
             Middleware(Gate, token=token, hosts=hosts),
-            Middleware(Swept, engine=engine),
         ],
         exception_handlers=handlers,
     )
@@ -194,6 +193,8 @@ class _Faces:
         self._routers: dict[ModuleType, Router] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Every request meets a state in which nothing pretends to be alive.
+        sweep(self._engine)
         path: str = scope["path"].removeprefix(scope["root_path"])
         face = self._faces.get(path.split("/", 2)[1])
         if face is None:
@@ -225,24 +226,6 @@ class Letterhead:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-class Swept:
-    """Every request meets a state in which nothing pretends to be alive."""
-
-    def __init__(self, app: ASGIApp, *, engine: Engine) -> None:
-        self._app = app
-        self._engine = engine
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
-                sweep(self._engine)
-            except (sqlite3.Error, Damaged) as error:
-                answer = await answer_trouble(Request(scope), error)
-                await answer(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
@@ -404,12 +387,14 @@ async def serve(service: Service, listener: socket.socket, started: Callable[[Se
     opened = open_engine(service.state, service.inference, lifetimes=service.lifetimes, tools=service.tools)
     async with opened as engine:
         faults = None if service.faults is None else Faults(service.faults)
+        tell = None if service.tell is None else staticmethod(service.tell)
+        settings = {"patience": service.patience, "faults": faults, "tell": tell}
         app: ASGIApp = create_app(engine, service.token, hosts=service.hosts)
         config = uvicorn.Config(
             app if service.tell is None else AccessLog(app, tell=service.tell),
             loop="asyncio",
             # uvicorn wants a class, which it makes an object of for each connection.
-            http=type("Served", (PatientProtocol,), _settings(service, faults)),
+            http=type("Served", (PatientProtocol,), settings),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -429,12 +414,6 @@ async def serve(service: Service, listener: socket.socket, started: Callable[[Se
         # The socket listens already: what comes before the server accepts waits in the queue.
         started(server)
         await server.serve(sockets=[listener])
-
-
-def _settings(service: Service, faults: Faults | None) -> dict[str, object]:
-    """What all connections share."""
-    tell = None if service.tell is None else staticmethod(service.tell)
-    return {"patience": service.patience, "faults": faults, "tell": tell}
 
 
 def _keep_quiet_about_full_tables(tell: Callable[[str], None] | None) -> None:

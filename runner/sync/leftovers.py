@@ -169,6 +169,13 @@ async def remove_live(
     Creates whose answer was lost are looked up by a play's tags and removed too, where the API lists such things:
     conversations, responses and files can't be.
     """
+    lines = await _find_containers(backend, journal)
+    return (*lines, *await _remove_known(backend, journal, spares_batches=spares_batches, sleep=sleep))
+
+
+async def _remove_known(
+    backend: Backend, journal: Journal, *, spares_batches: bool, sleep: Callable[[float], Awaitable[None]]
+) -> tuple[str, ...]:
     found, lines = await _find_unclear(backend, journal.unclear, sleep)
     live = [*journal.live, *found]
     spared = _OF_BATCHES if spares_batches and any(kind is Kind.BATCH for kind, _ in live) else frozenset[Kind]()
@@ -177,6 +184,29 @@ async def remove_live(
         jobs = [partial(remove_object, backend, journal, kind, remote_id) for remote_id in ids]
         lines += [line for line in await run_bounded(jobs, at_once=REMOVALS_AT_ONCE) if line]
     return tuple(lines)
+
+
+async def _find_containers(backend: Backend, journal: Journal) -> list[str]:
+    """Whoever asked may have been killed, or interrupted, before it heard of them; a line for each response whose
+    containers can't be known.
+    """
+
+    async def look(response_id: str) -> str:
+        try:
+            container_ids, are_all = await backend.find_containers(response_id)
+        except RemoteMissing:
+            return ""  # deleted already, by whoever knew of them
+        except RemoteError as error:
+            return f"a container for the code of the response {response_id} may be left on the server: {error}"
+        for container_id in container_ids:
+            if not journal.is_live(Kind.CONTAINER, container_id):
+                journal.found(Kind.CONTAINER, container_id, response_id)
+        if are_all:
+            return ""
+        return f"a container for the code of the response {response_id} may be left on the server: it was not over"
+
+    jobs = [partial(look, remote_id) for kind, remote_id in journal.live if kind is Kind.RESPONSE]
+    return [line for line in await run_bounded(jobs, at_once=LOOKS_AT_ONCE) if line]
 
 
 async def adopt_batches(
@@ -322,26 +352,18 @@ async def clean_journals(
     for path in find_journals(folder, PLAY_JOURNALS):
         if not _is_on(path, target):
             continue
-        with Journal.reopen(path) as journal:
+        with Journal(path, is_locked=True) as journal:
             play = path.parent.name
             leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
-            await _find_containers(backend, journal)
+            leftovers += [f"play {play}: {line}" for line in await _find_containers(backend, journal)]
             before = len(journal.live)
-            leftovers += [f"play {play}: {line}" for line in await remove_live(backend, journal, sleep=sleep)]
+            lines = await _remove_known(backend, journal, spares_batches=False, sleep=sleep)
+            leftovers += [f"play {play}: {line}" for line in lines]
             journal.forget_unclear()
             if gone := before - len(journal.live):
                 removed.append(f"play {play}: removed {count(gone, 'object')} that its journal names")
             failed += len(journal.live)
     return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers), failed=failed)
-
-
-async def _find_containers(backend: Backend, journal: Journal) -> None:
-    """Who asked may have been killed before it heard of them."""
-    for kind, remote_id in journal.live:
-        if kind is Kind.RESPONSE:
-            with suppress(RemoteError):
-                for container_id in await backend.find_containers(remote_id):
-                    journal.found(Kind.CONTAINER, container_id, remote_id)
 
 
 def _forget_foreign(journal: Journal, namespace: Namespace, remote: RemoteState) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
@@ -27,10 +27,8 @@ from runner.yaml_text.yaml_document import (
     show_flow,
 )
 
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
-
 _VERY_LIKE = 0.8
+_WORD_RULES = ("enum", "const")
 _NEVER_SHOWN = ("key_env",)
 """Where keys are written by mistake: a message with one would be in every CI's log."""
 Words = tuple[str, str]
@@ -53,201 +51,172 @@ _KEY_AND_VALUE = re.compile(r"(?P<key>\w+)(?:\s*[:=]|\s)\s*(?P<value>.{1,60})")
 _NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """What `YamlDocument.report` takes."""
+class BrokenRule(Protocol):
+    """The library's error: a keyword (`validator`) with its argument, and the value (`instance`) that breaks it.
 
-    where: Where
-    message: str
-    hint: str = ""
-    at_key: bool = False
-    shown: Where | None = None
+    `schema` is what the keyword stands in; `context` are the errors of all branches of an `anyOf`.
+    """
+
+    validator: str
+    validator_value: Any
+    instance: Any
+    schema: Mapping[str, Any]
+    absolute_path: Sequence[str | int]
+    absolute_schema_path: Sequence[str | int]
+    relative_schema_path: Sequence[str | int]
+    context: Sequence[BrokenRule]
 
 
 def report_mistakes(document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]) -> None:
-    """Report every mistake of the document's value, each once."""
-    mistakes = [_explain_misread(*misread) for misread in find_misread_texts(root, document.value, ())]
-    found = list(find_broken_rules(document.value, schema))
+    """Report every mistake of the document's value."""
+    for where, node, value in find_misread_texts(root, document.value, ()):
+        if isinstance(value, Unreadable):
+            hint = f"{_RANGE}; put quotes around it if it is text"
+            document.report(where, f"the number {found_text(node)} is out of range", hint)
+        else:
+            hint = "put quotes around the text, or a space after '#'"
+            document.report(where, "the text ends before '#', where a comment begins", hint)
+    found = list(_find_errors(document.value, schema))
     if found:
         advice = find_advice()
         if advice.whole is not None:
             schema = advice.whole
-            found = list(find_broken_rules(document.value, schema))
-        for broken in found:
-            mistakes += _explain(broken, document, schema, advice)
-    for mistake in dict.fromkeys(mistakes):
-        document.report(mistake.where, mistake.message, mistake.hint, at_key=mistake.at_key, shown=mistake.shown)
+            found = list(_find_errors(document.value, schema))
+        for error in found:
+            _explain(error, document, schema, advice)
 
 
-def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema, advice: Advice) -> Iterator[Mistake]:
-    if broken.rule == "additionalProperties":
-        yield from explain_unknown_keys(broken, schema, advice)
-    elif broken.rule == "required":
-        yield from explain_missing_keys(broken, advice)
-    elif broken.is_about_key:
-        yield explain_unfit_key(broken)
-    elif not _is_follow_up(broken):
-        node = document.find(broken.where)[1]
-        message, hint = describe(broken, node)
+def _explain(error: BrokenRule, document: YamlDocument, schema: Schema, advice: Advice) -> None:
+    if error.validator == "additionalProperties":
+        _report_unknown_keys(error, document, schema, advice)
+    elif error.validator == "required":
+        _report_missing_keys(error, document, advice)
+    elif "propertyNames" in error.absolute_schema_path:
+        # A key that users choose freely, within limits.
+        where, key = _where(error), str(error.instance)
+        message = f"{quote(key)} is not accepted as a key"
+        document.report((*where, key), message, hint_from(error.schema), at_key=True, shown=where)
+    elif not _is_follow_up(error):
+        node = document.find(_where(error))[1]
+        message, hint = describe(error, node)
         if isinstance(node, TextNode) and node.text:
-            hint = advice.on_value(str(broken.schema.get("title", "")), node.text, broken.value, broken.where) or hint
-            hint = _explain_item(broken, node, schema, hint)
-        yield Mistake(where=broken.where, message=message, hint=hint)
+            kind = str(error.schema.get("title", ""))
+            hint = advice.on_value(kind, node.text, error.instance, _where(error)) or hint
+            hint = _explain_item(error, node, schema, hint)
+        document.report(_where(error), message, hint)
 
 
-def _explain_item(broken: BrokenRule, node: TextNode, whole: Schema, hint: str) -> str:
+def _explain_item(error: BrokenRule, node: TextNode, whole: Schema, hint: str) -> str:
     """For a text in a list's place that could not stand in the list as it is either: what both take, at once."""
-    if broken.rule != "type" or broken.wanted != "array":
+    if error.validator != "type" or error.validator_value != "array":
         return hint
-    alone = {"items": broken.schema.get("items", True), "$defs": whole.get("$defs", {})}
-    found = list(find_broken_rules([broken.value], alone))
-    if not found:
+    alone = {"items": error.schema.get("items", True), "$defs": whole.get("$defs", {})}
+    found = next(_find_errors([error.instance], alone), None)
+    if found is None:
         return hint
-    then = describe(found[0], node)[1]
+    then = describe(found, node)[1]
     return f"begin each item with '- '{', and ' if then.startswith('write') else '; ' if then else ''}{then}"
 
 
-def _is_follow_up(broken: BrokenRule) -> bool:
+def _is_follow_up(error: BrokenRule) -> bool:
     """Whether there are too many keys only because some are unknown, which is reported by itself."""
-    if broken.rule != "maxProperties" or broken.schema.get("additionalProperties") is not False:
+    if error.validator != "maxProperties" or error.schema.get("additionalProperties") is not False:
         return False
-    return any(key not in broken.schema.get("properties", ()) for key in broken.value)
+    return any(key not in error.schema.get("properties", ()) for key in error.instance)
 
 
-def _explain_misread(where: Where, node: Node, value: object) -> Mistake:
-    if isinstance(value, Unreadable):
-        message = f"the number {found_text(node)} is out of range"
-        return Mistake(where=where, message=message, hint=f"{_RANGE}; put quotes around it if it is text")
-    message = "the text ends before '#', where a comment begins"
-    return Mistake(where=where, message=message, hint="put quotes around the text, or a space after '#'")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenRule:
-    """A keyword of JSON Schema (`rule`) with its argument (`wanted`), and the value that breaks it.
-
-    `schema` is what the keyword stands in. `is_about_key`: the value is a key, of the mapping at `where`.
-    `branches` are what each branch of an `anyOf` has against the value.
-    """
-
-    rule: str
-    wanted: Any
-    value: Any
-    schema: Mapping[str, Any]
-    where: Where
-    is_about_key: bool = False
-    branches: tuple[tuple[BrokenRule, ...], ...] = ()
-
-
-def find_broken_rules(value: object, schema: Schema) -> Iterator[BrokenRule]:
+def _find_errors(value: object, schema: Schema) -> Iterator[BrokenRule]:
     """Every rule that a value breaks, each as near to the mistake as can be told."""
     from jsonschema import Draft202012Validator
 
-    for error in Draft202012Validator(schema).iter_errors(value):
-        yield from _find_meant(_translate(error))
+    for error in cast("Iterator[BrokenRule]", Draft202012Validator(schema).iter_errors(value)):
+        _accept_false(error)
+        yield from _find_meant(error)
 
 
-def _translate(error: ValidationError) -> BrokenRule:
+def _accept_false(error: BrokenRule) -> None:
+    """`false` is a schema, too: a package's check may have it."""
+    error.schema = error.schema if isinstance(error.schema, Mapping) else {}
+
+
+def _where(error: BrokenRule) -> Where:
+    return tuple(error.absolute_path)
+
+
+def _branches(error: BrokenRule) -> list[list[BrokenRule]]:
+    """What each branch of an `anyOf` has against the value."""
     branches: dict[object, list[BrokenRule]] = defaultdict(list)
-    for inner in error.context or ():
-        branches[inner.relative_schema_path[0]].append(_translate(inner))
-    return BrokenRule(
-        rule=str(error.validator),
-        wanted=error.validator_value,
-        value=error.instance,
-        schema=error.schema if isinstance(error.schema, Mapping) else {},
-        where=tuple(error.absolute_path),
-        is_about_key="propertyNames" in error.absolute_schema_path,
-        branches=tuple(tuple(branch) for branch in branches.values()),
-    )
+    for inner in error.context:
+        _accept_false(inner)
+        branches[inner.relative_schema_path[0]].append(inner)
+    return list(branches.values())
 
 
-def _find_meant(broken: BrokenRule) -> Iterator[BrokenRule]:
+def _find_meant(error: BrokenRule) -> Iterator[BrokenRule]:
     """The rule itself, or what is wrong inside the only branch that has the value's own shape."""
-    fitting = [
-        branch for branch in broken.branches if not any(_is_other_shape(inner, broken.where) for inner in branch)
-    ]
-    if isinstance(broken.value, int | Decimal):
+    where = _where(error)
+    fitting = [branch for branch in _branches(error) if not any(_is_other_shape(inner, where) for inner in branch)]
+    if isinstance(error.instance, int | Decimal):
         # A number is never meant to be one of some words where numbers can stand, too.
-        fitting = [one for one in fitting if not any(inner.rule in ("enum", "const") for inner in one)] or fitting
+        fitting = [one for one in fitting if not any(inner.validator in _WORD_RULES for inner in one)] or fitting
     if len(fitting) != 1:
-        yield broken
+        yield error
         return
     for inner in fitting[0]:
-        yield from _find_meant(
-            _with_keys(inner, broken) if inner.rule == "enum" and inner.where == broken.where else inner
-        )
+        if inner.validator == "enum" and _where(inner) == where:
+            _add_keys(inner, error)
+        yield from _find_meant(inner)
 
 
-def _with_keys(word: BrokenRule, choice: BrokenRule) -> BrokenRule:
-    """A word that is none of a list, with the keys of the mapping that may stand in its place."""
+def _add_keys(word: BrokenRule, choice: BrokenRule) -> None:
+    """To a word that is none of a list: the keys of the mapping that may stand in its place."""
     mappings = (one.get("properties", {}) for one in choice.schema.get("anyOf", ()))
     keys = {key: schema for one in mappings for key, schema in one.items()}
-    return replace(word, schema={**word.schema, "properties": keys}) if keys else word
+    if keys:
+        word.schema = {**word.schema, "properties": keys}
 
 
-def _is_other_shape(broken: BrokenRule, where: Where) -> bool:
+def _is_other_shape(error: BrokenRule, where: Where) -> bool:
     """Whether a branch fails because the value is of another shape altogether (a list where it wants text)."""
-    if broken.where != where:
+    if _where(error) != where:
         return False
-    if broken.branches:
-        return all(any(_is_other_shape(inner, where) for inner in branch) for branch in broken.branches)
-    is_compound = isinstance(broken.value, dict | list)
-    return broken.rule == "type" or (broken.rule in ("enum", "const") and is_compound)
+    if branches := _branches(error):
+        return all(any(_is_other_shape(inner, where) for inner in branch) for branch in branches)
+    is_compound = isinstance(error.instance, dict | list)
+    return error.validator == "type" or (error.validator in _WORD_RULES and is_compound)
 
 
-def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> Iterator[Mistake]:
+def _report_unknown_keys(error: BrokenRule, document: YamlDocument, whole: Schema, advice: Advice) -> None:
     """One mistake for each key that the mapping must not have."""
-    known = list(broken.schema.get("properties", ()))
-    kind = broken.schema.get("title", "key")
-    siblings = [key for key in broken.value if key in known]
-    places = _sort_places(_find_places(whole), broken.where)
-    for key in broken.value:
+    known, where = list(error.schema.get("properties", ())), _where(error)
+    kind = error.schema.get("title", "key")
+    siblings = [key for key in error.instance if key in known]
+    places = _sort_places(_find_places(whole), where)
+    for key, value in error.instance.items():
         if key not in known:
-            yield Mistake(
-                where=(*broken.where, key),
-                shown=broken.where,
-                at_key=True,
-                message=f"unknown {kind} {quote(key)}",
-                hint=_explain_cut_text(key, broken.value[key])
-                or _find_nearest(key, siblings, places, partial(advice.on_beside, broken.value, key))
-                or advice.on_key(kind, key, broken.value[key], broken.where)
-                or _find_home(key, known, places),
+            # The rest of a sentence is taken for a key without a value.
+            cut = "a comma ends a text inside {...}: put quotes around all of it" * (value is None and " " in key)
+            hint = (
+                cut
+                or _find_nearest(key, siblings, places, partial(advice.on_beside, error.instance, key))
+                or advice.on_key(kind, key, value, where)
+                or _find_home(key, known, places)
             )
+            document.report((*where, key), f"unknown {kind} {quote(key)}", hint, at_key=True, shown=where)
 
 
-def _explain_cut_text(key: str, value: object) -> str:
-    """A hint for the rest of a sentence that was taken for a key without a value."""
-    return "a comma ends a text inside {...}: put quotes around all of it" if value is None and " " in key else ""
-
-
-def explain_missing_keys(broken: BrokenRule, advice: Advice) -> Iterator[Mistake]:
+def _report_missing_keys(error: BrokenRule, document: YamlDocument, advice: Advice) -> None:
     """One mistake for each key that is missing, unless an unknown one beside it was meant to be it."""
-    known = broken.schema.get("properties", {})
-    unknown = [key for key in broken.value if known and key not in known]
+    known, where = error.schema.get("properties", {}), _where(error)
+    unknown = [key for key in error.instance if known and key not in known]
     misspelt = {find_similar(key, known) for key in unknown}
-    kind = broken.schema.get("title", "key")
-    advised = " ".join(advice.on_key(kind, key, broken.value[key], broken.where) for key in unknown)
-    for key in broken.wanted:
-        if key not in broken.value and key not in misspelt and f"`{key}`" not in advised and f"`{key}: " not in advised:
-            yield Mistake(
-                where=broken.where,
-                at_key=True,
-                message=f"the key {quote(key)} is missing",
-                hint=advice.on_missing("key", key, broken.value, broken.where) or hint_from(known.get(key, {})),
-            )
-
-
-def explain_unfit_key(broken: BrokenRule) -> Mistake:
-    """The mistake of a key that users choose freely, within limits."""
-    key = str(broken.value)
-    return Mistake(
-        where=(*broken.where, key),
-        shown=broken.where,
-        at_key=True,
-        message=f"{quote(key)} is not accepted as a key",
-        hint=hint_from(broken.schema),
-    )
+    kind = error.schema.get("title", "key")
+    advised = " ".join(advice.on_key(kind, key, error.instance[key], where) for key in unknown)
+    for key in error.validator_value:
+        is_meant = key in misspelt or f"`{key}`" in advised or f"`{key}: " in advised
+        if key not in error.instance and not is_meant:
+            hint = advice.on_missing("key", key, error.instance, where) or hint_from(known.get(key, {}))
+            document.report(where, f"the key {quote(key)} is missing", hint, at_key=True)
 
 
 def _find_nearest(key: str, siblings: list[str], places: Mapping[str, list[str]], advise: Callable[[str], str]) -> str:
@@ -323,10 +292,10 @@ def _inner_schemas(
             yield "[]", branch["items"], within
 
 
-def describe(broken: BrokenRule, node: Node) -> Words:
+def describe(error: BrokenRule, node: Node) -> Words:
     """Words for an error about the value at `node`, but for keys that are unknown or missing."""
-    words = _WORDS.get(broken.rule)
-    return words(broken, node) if words else (f"breaks the rule {broken.rule}: {broken.wanted}", "")
+    words = _WORDS.get(error.validator)
+    return words(error, node) if words else (f"breaks the rule {error.validator}: {error.validator_value}", "")
 
 
 def found_text(node: Node) -> str:
@@ -359,27 +328,27 @@ def hint_from(schema: Mapping[str, Any]) -> str:
     return description[:1].lower() + description[1:]
 
 
-def _type(broken: BrokenRule, node: Node) -> Words:
-    wanted = _wanted_types(broken)
+def _type(error: BrokenRule, node: Node) -> Words:
+    wanted = _wanted_types(error)
     if isinstance(node, TextNode) and wanted != ["object"]:
         wanted = [name for name in wanted if name != "object"]
-    if broken.value is None:
-        return "there is no value", _explain_nothing(node, broken.schema)
+    if error.instance is None:
+        return "there is no value", _explain_nothing(node, error.schema)
     names = " or ".join(_TYPES[name] for name in wanted)
     if isinstance(node, TextNode) and len(node.text) > MAX_NUMBER_LENGTH and node.text.isdigit():
         return f"a number of {len(node.text):,} digits; at most {MAX_NUMBER_LENGTH} are read", ""
-    hint = _explain_bare_key(broken, node) if wanted == ["object"] else _explain_shape(wanted, node)
+    hint = _explain_bare_key(error, node) if wanted == ["object"] else _explain_shape(wanted, node)
     return f"expected {names}, found {found_text(node)}", hint
 
 
-def _wanted_types(broken: BrokenRule) -> list[str]:
+def _wanted_types(error: BrokenRule) -> list[str]:
     """The types that would have been right, over all branches of an `anyOf`."""
-    if broken.rule == "anyOf":
-        types = [name for branch in broken.branches for inner in branch for name in _wanted_types(inner)]
+    if error.validator == "anyOf":
+        types = [name for branch in _branches(error) for inner in branch for name in _wanted_types(inner)]
         return list(dict.fromkeys(types))
-    if broken.rule in ("enum", "const"):
+    if error.validator in ("enum", "const"):
         return ["string"]
-    wanted = broken.schema.get("type", [])
+    wanted = error.schema.get("type", [])
     return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
@@ -393,18 +362,18 @@ def _explain_nothing(node: Node, schema: Schema) -> str:
     return "write one, or remove the key"
 
 
-def _explain_bare_key(broken: BrokenRule, node: Node) -> str:
+def _explain_bare_key(error: BrokenRule, node: Node) -> str:
     """A hint for a key without ':' and value."""
-    known = broken.schema.get("properties", {})
+    known = error.schema.get("properties", {})
     if isinstance(node, ListNode):
         return "remove the '- '" if known else "begin each with a name of its own and ':', instead of '- '"
     if not isinstance(node, TextNode) or not known:
         return ""
     if (glued := _KEY_AND_VALUE.fullmatch(node.text)) and glued["key"] in known:
         return f"write `{glued['key']}: {glued['value']}`, with ': ' between the two"
-    if len(known) == 1 and broken.where and node.text not in known:
-        return f"write `{broken.where[-1]}: {{{next(iter(known))}: {node.text}}}`"
-    needed = broken.schema.get("required", ())
+    if len(known) == 1 and _where(error) and node.text not in known:
+        return f"write `{_where(error)[-1]}: {{{next(iter(known))}: {node.text}}}`"
+    needed = error.schema.get("required", ())
     if len(needed) == 1 and len(node.text) <= 60 and find_similar(node.text, known) is None:
         return f"write `{needed[0]}: {node.text}`"
     return f"write `{node.text}: VALUE`" if node.text in known else suggest(node.text, known, kind="known are")
@@ -444,70 +413,70 @@ def _explain_text(wanted: list[str], node: TextNode) -> str:
     return ""
 
 
-def _enum(broken: BrokenRule, node: Node) -> Words:
-    if broken.value is None:
-        return _type(broken, node)
-    known = [str(value) for value in broken.wanted]
-    kind = broken.schema.get("title", "value")
+def _enum(error: BrokenRule, node: Node) -> Words:
+    if error.instance is None:
+        return _type(error, node)
+    known = [str(value) for value in error.validator_value]
+    kind = error.schema.get("title", "value")
     text = node.text if isinstance(node, TextNode) else ""
-    keys = broken.schema.get("properties", {})
+    keys = error.schema.get("properties", {})
     glued = _KEY_AND_VALUE.fullmatch(text)
     if text in keys or (glued and glued["key"] in keys):
-        return f"expected a mapping, found {found_text(node)}", _explain_bare_key(broken, node)
+        return f"expected a mapping, found {found_text(node)}", _explain_bare_key(error, node)
     known = list(dict.fromkeys([*known, *keys]))
     message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
-    examples = broken.schema.get("examples", ())
+    examples = error.schema.get("examples", ())
     if any(isinstance(one, dict) for one in examples) and find_similar(text, known) is None:
         # More than the words of the list can stand there.
         return message, f"known are {', '.join(map(show_flow, examples))}"
     return message, suggest(text, known, kind="known are")
 
 
-def _const(broken: BrokenRule, node: Node) -> Words:
-    return f"must be {broken.wanted}, found {found_text(node)}", ""
+def _const(error: BrokenRule, node: Node) -> Words:
+    return f"must be {error.validator_value}, found {found_text(node)}", ""
 
 
 def _limit(phrase: str) -> Callable[[BrokenRule, Node], Words]:
-    def words(broken: BrokenRule, node: Node) -> Words:
-        return f"must be {phrase} {broken.wanted}, found {found_text(node)}", ""
+    def words(error: BrokenRule, node: Node) -> Words:
+        return f"must be {phrase} {error.validator_value}, found {found_text(node)}", ""
 
     return words
 
 
-def _too_short(broken: BrokenRule, node: Node) -> Words:
-    if broken.wanted == 1:
+def _too_short(error: BrokenRule, node: Node) -> Words:
+    if error.validator_value == 1:
         return "is empty", _explain_nothing(node, {}) if isinstance(node, TextNode) and node.plain else ""
-    return f"needs at least {broken.wanted}, has {len(broken.value)}", ""
+    return f"needs at least {error.validator_value}, has {len(error.instance)}", ""
 
 
 def _too_long(unit: str) -> Callable[[BrokenRule, Node], Words]:
-    def words(broken: BrokenRule, _node: Node) -> Words:
-        return f"{len(broken.value):,} {unit} are too many; the limit is {broken.wanted:,}", ""
+    def words(error: BrokenRule, _node: Node) -> Words:
+        return f"{len(error.instance):,} {unit} are too many; the limit is {error.validator_value:,}", ""
 
     return words
 
 
-def _too_many_keys(broken: BrokenRule, node: Node) -> Words:
-    if broken.wanted == 1:
-        return f"{len(broken.value)} keys in one item", "begin each with '- ', as an item of its own"
-    return _too_long("keys")(broken, node)
+def _too_many_keys(error: BrokenRule, node: Node) -> Words:
+    if error.validator_value == 1:
+        return f"{len(error.instance)} keys in one item", "begin each with '- ', as an item of its own"
+    return _too_long("keys")(error, node)
 
 
-def _pattern(broken: BrokenRule, node: Node) -> Words:
-    if isinstance(broken.value, str) and not broken.value.strip():
+def _pattern(error: BrokenRule, node: Node) -> Words:
+    if isinstance(error.instance, str) and not error.instance.strip():
         return "is empty", ""
-    if broken.where[-1:] == _NEVER_SHOWN:
-        return "this is not accepted here", hint_from(broken.schema)
-    return f"{found_text(node)} is not accepted here", hint_from(broken.schema)
+    if _where(error)[-1:] == _NEVER_SHOWN:
+        return "this is not accepted here", hint_from(error.schema)
+    return f"{found_text(node)} is not accepted here", hint_from(error.schema)
 
 
-def _repeated(broken: BrokenRule, _node: Node) -> Words:
-    repeated = next(one for index, one in enumerate(broken.value) if one in broken.value[:index])
+def _repeated(error: BrokenRule, _node: Node) -> Words:
+    repeated = next(one for index, one in enumerate(error.instance) if one in error.instance[:index])
     return f"{quote(str(repeated))} is listed twice", "remove one of the two"
 
 
-def _multiple(broken: BrokenRule, node: Node) -> Words:
-    return f"must be a multiple of {Decimal(str(broken.wanted))}, found {found_text(node)}", ""
+def _multiple(error: BrokenRule, node: Node) -> Words:
+    return f"must be a multiple of {Decimal(str(error.validator_value))}, found {found_text(node)}", ""
 
 
 _WORDS: dict[str, Callable[[BrokenRule, Node], Words]] = {

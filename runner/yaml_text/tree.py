@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -336,31 +336,24 @@ class _Builder:
         return Problem(file=self._file, line=line, column=column, message=message, hint=hint)
 
 
-class _Complaint(NamedTuple):
-    """A fragment of PyYAML's message, and what we say instead; "" keeps PyYAML's own words."""
-
-    fragment: str
-    message: str
-    hint: str
-
-
 _COMPLAINTS = (
-    _Complaint("character '\\t'", "a tab stands where YAML wants spaces", "indent with spaces"),
-    _Complaint("tab character", "a tab stands where YAML wants spaces", "indent with spaces"),
-    _Complaint("that cannot start any token", "an unquoted text can't begin with {character}", _QUOTE_IT),
-    _Complaint("while scanning an alias", "'*' begins an alias, and no name follows", _QUOTE_IT),
-    _Complaint("while scanning an anchor", "'&' begins an anchor, and no name follows", _QUOTE_IT),
-    _Complaint("tag", "'!' begins a tag, which is not accepted", _QUOTE_IT),
-    _Complaint("unknown escape character", "", "in single quotes a backslash is only a backslash"),
-    _Complaint("expected escape sequence", "", "in single quotes a backslash is only a backslash"),
-    _Complaint("unexpected end of stream", "the closing quote is missing", "the text begins here"),
-    _Complaint("unexpected document separator", "the closing quote is missing", "the text begins here"),
-    _Complaint("block scalar", "", "nothing but a comment may follow '|' or '>' on its line"),
-    _Complaint("could not find expected ':'", "a key without ':'", "write 'key: value', or quote the text"),
-    _Complaint("expected <block end>", "this doesn't fit what stands before it", "check indentation and quotes"),
-    _Complaint("sequence entries are not allowed", "a list can't begin here", "put '-' on a line of its own"),
-    _Complaint("block collections", "this can't begin here", "put it on a line of its own"),
+    ("character '\\t'", "a tab stands where YAML wants spaces", "indent with spaces"),
+    ("tab character", "a tab stands where YAML wants spaces", "indent with spaces"),
+    ("that cannot start any token", "an unquoted text can't begin with {character}", _QUOTE_IT),
+    ("while scanning an alias", "'*' begins an alias, and no name follows", _QUOTE_IT),
+    ("while scanning an anchor", "'&' begins an anchor, and no name follows", _QUOTE_IT),
+    ("tag", "'!' begins a tag, which is not accepted", _QUOTE_IT),
+    ("unknown escape character", "", "in single quotes a backslash is only a backslash"),
+    ("expected escape sequence", "", "in single quotes a backslash is only a backslash"),
+    ("unexpected end of stream", "the closing quote is missing", "the text begins here"),
+    ("unexpected document separator", "the closing quote is missing", "the text begins here"),
+    ("block scalar", "", "nothing but a comment may follow '|' or '>' on its line"),
+    ("could not find expected ':'", "a key without ':'", "write 'key: value', or quote the text"),
+    ("expected <block end>", "this doesn't fit what stands before it", "check indentation and quotes"),
+    ("sequence entries are not allowed", "a list can't begin here", "put '-' on a line of its own"),
+    ("block collections", "this can't begin here", "put it on a line of its own"),
 )
+"""A fragment of PyYAML's message, and what we say instead, "" for PyYAML's own words, with a hint."""
 
 
 def explain_syntax(error: yaml.MarkedYAMLError, *, file: str, text: str) -> Problem:
@@ -386,10 +379,10 @@ def _say(error: yaml.MarkedYAMLError, lines: list[str], column: int) -> tuple[st
     problem = f"{error.problem or ''} {error.context or ''}"
     if "mapping values are not allowed" in problem:
         return _explain_second_colon(lines[0][:column] if lines else "")
-    for complaint in _COMPLAINTS:
-        if complaint.fragment in problem:
-            message = complaint.message or f"not valid YAML: {error.problem}"
-            return message.replace("{character}", _quoted_character(problem)), complaint.hint
+    for fragment, message, hint in _COMPLAINTS:
+        if fragment in problem:
+            shown = message or f"not valid YAML: {error.problem}"
+            return shown.replace("{character}", _quoted_character(problem)), hint
     return f"not valid YAML: {error.problem or error}", ""
 
 

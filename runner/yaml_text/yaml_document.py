@@ -65,8 +65,8 @@ def show_flow(value: object, clean: Callable[[str], str] = str) -> str:
 
 
 def show_block(value: Mapping[str, object]) -> Iterator[str]:
-    """A mapping in lines of block style, keys in order; what is short and not nested stands in one line."""
-    return _block_lines(_by_keys(value), "")
+    """A mapping in lines of block style, keys in order."""
+    return show_lines(_by_keys(value))
 
 
 def _by_keys(value: object) -> object:
@@ -75,16 +75,19 @@ def _by_keys(value: object) -> object:
     return [_by_keys(one) for one in value] if isinstance(value, list) else value
 
 
-def _block_lines(value: object, indent: str) -> Iterator[str]:
+def show_lines(value: object, clean: Callable[[str], str] = str, *, indent: str = "") -> Iterator[str]:
+    """A mapping or list in lines of block style; what is short and not nested stands in one line."""
     items = [("-", one) for one in value] if isinstance(value, list) else []
-    for head, one in [(f"{key}:", one) for key, one in value.items()] if isinstance(value, Mapping) else items:
+    heads = [(f"{show_flow(key)}:", one) for key, one in value.items()] if isinstance(value, Mapping) else items
+    for head, one in heads:
+        flow = show_flow(one, clean)
         if isinstance(one, str):
-            yield from f"{indent}{head} {show_text(one, Style.PLAIN, indent=len(indent) + 2)}".splitlines()
-        elif isinstance(one, Mapping | list) and (len(flow := show_flow(one)) > _LONGEST_FLOW or "{" in flow[1:]):
+            yield from f"{indent}{head} {show_text(clean(one), Style.PLAIN, indent=len(indent) + 2)}".splitlines()
+        elif isinstance(one, Mapping | list) and (len(flow) > _LONGEST_FLOW or "{" in flow[1:]):
             yield f"{indent}{head}"
-            yield from _block_lines(one, f"{indent}  ")
+            yield from show_lines(one, clean, indent=f"{indent}  ")
         else:
-            yield f"{indent}{head} {show_flow(one)}"
+            yield f"{indent}{head} {flow}"
 
 
 def show_quoted(text: str) -> str:
@@ -423,24 +426,28 @@ class YamlDocument:
         self.problems.append(self.location(where, at_key=at_key).problem(message, path=path, hint=hint))
         self._broken.append(where)
 
-    def take_over(self, problems: Iterable[Problem], change: Callable[[Problem], Problem]) -> None:
+    def take_over(self, problems: Iterable[Problem]) -> None:
         """Problems of a part that was read by itself; each is there once."""
-        self.problems += [one for one in dict.fromkeys(map(change, problems)) if one not in self.problems]
+        self.problems += [one for one in dict.fromkeys(problems) if one not in self.problems]
 
     def is_sound(self, where: Where) -> bool:
         """Whether no mistake was found so far at a place or below it."""
         return not any(broken[: len(where)] == where for broken in self._broken)
 
-    def sound_items(self, key: str) -> list[Where]:
-        """The places in the list under a key of the top in which no mistake was found so far."""
-        written = self.value.get(key) if isinstance(self.value, dict) else None
-        places: list[Where] = [(key, index) for index in range(len(written) if isinstance(written, list) else 0)]
-        return [place for place in places if self.is_sound(place)]
+    def sound_items(self, *where: str | int) -> Iterator[tuple[Where, Any]]:
+        """What is in the list or mapping at a place, each with its place, but for what has a mistake by then.
+
+        Nothing, if the mistake is the whole: another shape than the schema wants.
+        """
+        value = None if where in self._broken else self.value_at(where)
+        items = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+        yield from (((*where, key), one) for key, one in items if self.is_sound((*where, key)))
 
     def check(self) -> None:
-        """Raises ConfigError with all problems, in their order, if there are any."""
+        """Raises ConfigError with all problems, each once, in their order, if there are any."""
         if self.problems:
-            raise ConfigError(tuple(sorted(self.problems, key=lambda problem: (problem.line, problem.column))))
+            found = dict.fromkeys(self.problems)
+            raise ConfigError(tuple(sorted(found, key=lambda problem: (problem.line, problem.column))))
 
     def find(self, where: Where) -> tuple[TextNode | None, Node]:
         """The key (None in a list or at the top) and the node at a place; as far down as the tree goes."""
@@ -456,10 +463,13 @@ class YamlDocument:
         return key, node
 
     def value_at(self, where: Where) -> Any:
-        """The value at a place that is there."""
+        """The value at a place; None where there is none."""
         value: Any = self.value
         for part in where:
-            value = value[part]
+            try:
+                value = value[part]
+            except (LookupError, TypeError):
+                return None
         return value
 
     def location(self, where: Where, *, at_key: bool = False) -> Location:

@@ -9,6 +9,7 @@ from types import ModuleType
 import click
 import pytest
 import yaml
+from each_case import each
 from jsonschema import Draft202012Validator
 
 from runner.config import load_configuration, scenario_schema
@@ -87,7 +88,7 @@ def test_the_readme_names_every_check(check: str) -> None:
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each("page", PAGES)
 def test_no_link_inside_the_docs_is_broken(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
@@ -118,7 +119,7 @@ def test_the_checks_that_a_page_shows_can_be_written_so(shown: dict[str, object]
     assert mistakes == []
 
 
-@pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.name)
+@each("decision", sorted((ROOT / "docs/adr").glob("*.md")))
 def test_a_decision_is_short(decision: Path) -> None:
     assert decision.read_text("utf-8").count("\n") <= 40
 

@@ -21,7 +21,7 @@ from runner.errors import RemoteError, UnclearOutcome
 ROOT = Path(__file__).parents[2]
 RECORDINGS = Path(os.environ.get("RUNNER_SHARED", ROOT / ".." / "shared")) / "recordings"
 FOLDERS = ("responses", "responsestool", "conversation")
-PLACES = 30
+PLACES = 18
 """That are spread over a stream, beside those that differ in kind; raise it here for a longer look."""
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings: set RUNNER_SHARED")

@@ -122,7 +122,7 @@ async def test_a_run_that_can_t_be_cancelled_either_is_said_to_be_so(talk, monke
     monkeypatch.setattr("runner.backends.assistants.backend.CANCELLING_S", 0.1)
     stuck = playing(wire.run("in_progress"), cancelled=wire.run("cancelling"))
     async with talk(stuck, hurried=False) as (backend, _, _):
-        run = await backend.ask(wire.question(deadline_s=0.05))
+        run = await backend.ask(wire.question(deadline_s=0.3))
         assert "and could not be cancelled: it was 'cancelling'" in run.error
 
 

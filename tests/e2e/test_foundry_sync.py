@@ -227,7 +227,7 @@ async def test_of_syncs_at_once_one_version_remains(world: World, is_update: boo
         await asyncio.sleep(1.2)
         world.write(GUIDE.format(instructions="Be long."))
     running = [world.start("sync") for _ in range(4)]
-    assert [await one.wait() for one in running] == [0, 0, 0, 0]
+    assert await asyncio.gather(*(one.wait() for one in running)) == [0, 0, 0, 0]
     settled = await world.run("sync")
     assert (settled.code, VERSIONS in world.proxy.writes) == (0, False), settled.out
     found = await world.get("/agents/guide/versions")

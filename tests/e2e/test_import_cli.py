@@ -45,8 +45,7 @@ VALUES = """\
     tools: [code_interpreter, {file_search: {max_num_results: 7}}]
     functions:
       - name: rate
-        parameters:
-          type: object
+        parameters: {type: object}
         # to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`
         returns: "error: nobody has said yet how this function is answered"
     temperature: 0.3

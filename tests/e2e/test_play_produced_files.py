@@ -110,7 +110,7 @@ async def test_a_file_that_cannot_be_read_is_named_with_the_reason_and_still_rem
 async def test_a_journal_that_a_killed_play_left_still_names_the_files(tmp_path: Path) -> None:
     async with talking(tmp_path, interpreting()) as (backend, _, _journal):
         await backend.ask(wire.question())
-    with Journal.reopen(tmp_path / "journal.jsonl") as journal:
+    with Journal(tmp_path / "journal.jsonl") as journal:
         assert (Kind.FILE, FileId("file-shares")) in journal.live
 
 

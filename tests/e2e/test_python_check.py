@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,59 +66,70 @@ def check(turn):
     assert {"steps", "citations", "files", "status", "model", "duration_s", "attachments"} <= set(seen)
 
 
-@pytest.mark.parametrize(
-    ("returns", "check", "code", "words"),
-    [
-        ("False", "policy.py:check", 1, "it returned false"),
-        ("'it promises a discount'", "policy.py:check", 1, "it promises a discount"),
-        ("''", "policy.py:check", 0, "1 passed"),
-        ("0.7", "{call: policy.py:check, threshold: 0.8}", 1, "the score 0.7 is below 0.8"),
-        ("0.8", "{call: policy.py:check, threshold: 0.8}", 0, "1 passed"),
-        ("0.8", "policy.py:check", 3, "say from where on it passes"),
-        ("7", "{call: policy.py:check, threshold: 0.8}", 3, "the score 7 is not between 0 and 1"),
-        ("{'holds': False, 'reason': 'rude', 'score': 0.2}", "policy.py:check", 1, "rude"),
-        ("None", "policy.py:check", 3, "neither a boolean"),
-        ("'true'", "policy.py:check", 1, "true"),
-        ("'0.9'", "{call: policy.py:check, threshold: 0.8}", 1, "0.9"),
-        ("turn['answer']", "policy.py:check", 1, "That is 39.25."),
-        ("True if turn.clear() else not turn", "policy.py:check", 0, "1 passed"),
-        ("[True]", "policy.py:check", 3, "it returned [true]: neither a boolean"),
-        ("{'holds': True, 'raeson': 'x'}", "policy.py:check", 3, "neither a boolean"),
-        ("{'holds': 1}", "policy.py:check", 3, "neither a boolean"),
-        ("{'holds': True, 'score': 0.1}", "{call: policy.py:check, threshold: 0.5}", 3, "below the threshold 0.5"),
-        ("{'holds': True, 'score': 'high'}", "policy.py:check", 3, "the score high is not between 0 and 1"),
-        ("{'score': True}", "{call: policy.py:check, threshold: 0.8}", 3, "the score True is not between 0 and 1"),
-        (
-            "float('nan')",
-            "{call: policy.py:check, threshold: 0.8}",
-            3,
-            "broke: scenarios/policy.py:1: ValueError",
-        ),
-        ("-1e-9", "{call: policy.py:check, threshold: 0.8}", 3, "is not between 0 and 1"),
-        ("{1, 2}", "policy.py:check", 3, "TypeError: Object of type set is not JSON serializable"),
-        ("'x' * 10_000_000", "policy.py:check", 3, "OverflowError: the result has 10,000,002 bytes"),
-        ("print('x' * 100_000) or True", "policy.py:check", 0, "1 passed"),
-        (
-            "__import__('sys').exit('out')",
-            "policy.py:check",
-            3,
-            "broke: scenarios/policy.py:2: SystemExit: out",
-        ),
-        ("check(turn)", "policy.py:check", 3, "RecursionError"),
-        ("__import__('os').fork() >= 0", "policy.py:check", 0, "1 passed"),
-        ("__import__('os').kill(__import__('os').getpid(), 9)", "policy.py:check", 3, "signal 9"),
-        ("[__import__('os').close(one) for one in range(64)] == 0", "policy.py:check", 3, "the check broke: "),
-        ("'\\ud800\\x1b[31mred'", "policy.py:check", 1, "red"),
-        ("1 / 0", "policy.py:check", 3, "ZeroDivisionError"),
-        ("__import__('os')._exit(3)", "policy.py:check", 3, "exit code 3"),
-        ("__import__('time').sleep(60)", "{call: policy.py:check, timeout: 0.5}", 3, "there was no result after 0.5 s"),
-    ],
+RETURNED = (
+    ("False", "", "failed", "it returned false"),
+    ("'it promises a discount'", "", "failed", "it promises a discount"),
+    ("''", "", "passed", ""),
+    ("0.7", ", threshold: 0.8", "failed", "the score 0.7 is below 0.8"),
+    ("0.8", ", threshold: 0.8", "passed", ""),
+    ("0.8", "", "errored", "say from where on it passes"),
+    ("7", ", threshold: 0.8", "errored", "the score 7 is not between 0 and 1"),
+    ("{'holds': False, 'reason': 'rude', 'score': 0.2}", "", "failed", "rude"),
+    ("None", "", "errored", "neither a boolean"),
+    ("'true'", "", "failed", "true"),
+    ("'0.9'", ", threshold: 0.8", "failed", "0.9"),
+    ("turn['answer']", "", "failed", "That is 39.25."),
+    ("True if turn.clear() else not turn", "", "passed", ""),
+    ("[True]", "", "errored", "it returned [true]: neither a boolean"),
+    ("{'holds': True, 'raeson': 'x'}", "", "errored", "neither a boolean"),
+    ("{'holds': 1}", "", "errored", "neither a boolean"),
+    ("{'holds': True, 'score': 0.1}", ", threshold: 0.5", "errored", "below the threshold 0.5"),
+    ("{'holds': True, 'score': 'high'}", "", "errored", "the score high is not between 0 and 1"),
+    ("{'score': True}", ", threshold: 0.8", "errored", "the score True is not between 0 and 1"),
+    ("float('nan')", ", threshold: 0.8", "errored", "broke: scenarios/policy_{number}.py:1: ValueError"),
+    ("-1e-9", ", threshold: 0.8", "errored", "is not between 0 and 1"),
+    ("{1, 2}", "", "errored", "TypeError: Object of type set is not JSON serializable"),
+    ("'x' * 10_000_000", "", "errored", "OverflowError: the result has 10,000,002 bytes"),
+    ("print('x' * 100_000) or True", "", "passed", ""),
+    ("__import__('sys').exit('out')", "", "errored", "broke: scenarios/policy_{number}.py:2: SystemExit: out"),
+    ("check(turn)", "", "errored", "RecursionError"),
+    ("__import__('os').fork() >= 0", "", "passed", ""),
+    ("__import__('os').kill(__import__('os').getpid(), 9)", "", "errored", "signal 9"),
+    ("[__import__('os').close(one) for one in range(64)] == 0", "", "errored", "the check broke: "),
+    ("'\\ud800\\x1b[31mred'", "", "failed", "red"),
+    ("1 / 0", "", "errored", "ZeroDivisionError"),
+    ("__import__('os')._exit(3)", "", "errored", "exit code 3"),
+    ("__import__('time').sleep(60)", ", timeout: 0.5", "errored", "there was no result after 0.5 s"),
 )
-def test_what_it_returns_is_the_verdict(tmp_path: Path, returns: str, check: str, code: int, words: str) -> None:
-    done = play(tmp_path, f"def check(turn):\n    return {returns}\n", check)
 
-    assert done.code == code, done.out + done.err
-    assert words in done.out
+
+@pytest.mark.slow
+def test_what_it_returns_is_the_verdict(tmp_path: Path) -> None:
+    play(tmp_path, "def check(turn):\n    return True\n")
+    turns = []
+    for number, (returns, more, _, _) in enumerate(RETURNED):
+        (tmp_path / "scenarios" / f"policy_{number}.py").write_text(
+            f"def check(turn):\n    return {returns}\n", "utf-8"
+        )
+        check = f"python: {{call: policy_{number}.py:check{more}}}"
+        turns.append(f"  - {{name: case {number}, turns: [{{ask: How much?, expect: [{check}]}}]}}\n")
+    head = "defaults: {assistant: guide}\nscenarios:\n"
+    (tmp_path / "scenarios" / "one.yaml").write_text(head + "".join(turns), "utf-8")
+
+    done = run_verb("play", "--report", "json=report.json", cwd=tmp_path, environment={})
+
+    found = {one["name"]: one for one in json.loads((tmp_path / "report.json").read_text("utf-8"))["scenarios"]}
+    wrong = {}
+    for number, (returns, _, outcome, words) in enumerate(RETURNED):
+        one = found[f"case {number}"]
+        reason = one["attempts"][0]["turns"][0]["verdicts"][0]["reason"]
+        if one["outcome"] != outcome or words.replace("{number}", str(number)) not in reason:
+            wrong[returns] = one["outcome"], reason
+    assert wrong == {}
+    assert done.code == 1
+    said = re.findall(r"^(FAILED|ERRORED) +case (\d+) ", done.out, re.MULTILINE)
+    assert set(said) == {(one[2].upper(), str(at)) for at, one in enumerate(RETURNED) if one[2] != "passed"}
+    assert "it promises a discount" in done.out
 
 
 def test_no_code_refuses_it_before_anything_is_sent(tmp_path: Path) -> None:

@@ -94,10 +94,10 @@ async def test_the_journal_has_a_container_until_it_is_gone(tmp_path: Path) -> N
     async with talking(tmp_path) as (backend, other):
         first = await ask(backend, WRITE, attachments=await upload_menu(other))
         (container,) = [one.id async for one in other.containers.list()]
-        with Journal.reopen(tmp_path / "journal.jsonl") as journal:
+        with Journal(tmp_path / "journal.jsonl") as journal:
             assert (Kind.CONTAINER, container) in journal.live
         await backend.delete_thread(first.thread_id)
-        with Journal.reopen(tmp_path / "journal.jsonl") as journal:
+        with Journal(tmp_path / "journal.jsonl") as journal:
             assert Kind.CONTAINER not in {kind for kind, _ in journal.live}
 
 
@@ -137,7 +137,8 @@ def test_clean_removes_the_containers_that_a_play_left(tmp_path: Path, ends_by: 
     cleaned = project.run("clean", "-t", "local")
     assert cleaned.code == 0
     # A kill between the server's work and its answer: nobody knows what was made, and that is said.
-    assert count_containers(project) <= cleaned.out.count("response 'guide', and a container for its code, may be left")
+    told = cleaned.out.count("response 'guide', and a container for its code, may be left")
+    assert count_containers(project) <= told, cleaned.out
     assert ends_by == "kill" or "may be left" not in cleaned.out
 
 

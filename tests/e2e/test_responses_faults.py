@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import responses_wire as wire
 from responses_wire import Keeper
-from wire_server import CLOSE, Seen, refusal, reply
+from wire_server import CLOSE, Seen, WireServer, refusal, reply
 
-from runner.backends import QUEUED_TOO_LONG
+from runner.backends import QUEUED_TOO_LONG, Backend
 from runner.domain.assistant import History
 from runner.domain.conversation import Ending, RunStatus, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import KeyRejected, RateLimited, RemoteError, RemoteMissing, UnclearOutcome
+from runner.sync import remove_live
 
 ANSWERED = wire.response(wire.message())
 STREAM = wire.stream_of(ANSWERED)
@@ -159,6 +160,50 @@ async def test_an_interrupted_stream_waits_for_its_id_so_that_it_can_be_removed(
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert (journal.live, journal.unclear) == (((Kind.RESPONSE, "resp_1"),), ())
+
+
+CODE_RAN = {"type": "code_interpreter_call", "id": "ci_1", "status": "completed", "container_id": "cntr_1", "code": ""}
+
+
+async def begin_and_leave(backend: Backend, server: WireServer) -> None:
+    """The response has told its id, and nothing of the container that its code got."""
+    asking = asyncio.ensure_future(backend.ask(wire.question(tools=wire.TOOLS, thread_id=ThreadId("conv_1"))))
+    await asyncio.wait_for(server.asked.wait(), 5)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+@pytest.mark.parametrize("by", ["thread", "journal"])
+async def test_what_an_interrupted_stream_had_not_told_yet_is_removed_too(talk, by):
+    silent = [wire.SSE_HEAD + wire.chunk(wire.created(ANSWERED)), 5.0]
+    keeper = Keeper(silent, kept=[wire.response(CODE_RAN, status="failed")])
+    async with talk(keeper) as (backend, server, journal):
+        await begin_and_leave(backend, server)
+        if by == "thread":
+            await backend.delete_thread(ThreadId("conv_1"))
+        else:
+            assert await remove_live(backend, journal) == ()
+        assert journal.live == ()
+        deleted = [one for one in server.calls if one.startswith("DELETE") and "conv" not in one]
+        assert deleted == ["DELETE /responses/resp_1", "DELETE /containers/cntr_1"]
+
+
+@pytest.mark.parametrize(
+    ("look", "reason"),
+    [
+        (reply(wire.response(CODE_RAN, status="in_progress")), "it was not over"),
+        (refusal(500, "Oops."), "while reading the response resp_1: the server failed (500)"),
+    ],
+    ids=["not over", "unreadable"],
+)
+async def test_a_container_that_nobody_can_know_of_is_told_of(talk, look, reason):
+    keeper = Keeper([wire.SSE_HEAD + wire.chunk(wire.created(ANSWERED)), 5.0])
+    async with talk(lambda seen: look if seen.method == "GET" else keeper(seen)) as (backend, server, journal):
+        await begin_and_leave(backend, server)
+        (line,) = await remove_live(backend, journal)
+        assert line.startswith(f"a container for the code of the response resp_1 may be left on the server: {reason}")
+        assert journal.live == ()
 
 
 # S2: bad ends ----------------------------------------------------------------------------------------------------

@@ -5,17 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 
 import openai
 import pytest
 from acting_brains import Actor
 from openai import AsyncOpenAI
-from openai.types.beta import Agent, AgentSession, AgentSessionEvent
-from openai.types.beta.agent_session_item import AgentSessionItem
-from openai.types.beta.agents import EnvironmentInfo
-from openai.types.beta.agents.environments import EnvironmentFile
-from openai.types.beta.agents.sessions import SessionArtifact, Turn
 from pydantic import TypeAdapter
 from sdk_client import sdk_client
 
@@ -50,10 +46,12 @@ async def serve(state: Path, *moves: object) -> AsyncIterator[AsyncOpenAI]:
         yield client
 
 
-def check(kind: object, one: object) -> None:
-    """Strictly: the SDK itself takes anything."""
+def check(kind: str, one: object) -> None:
+    """Strictly: the SDK itself takes anything. Its types take a second, and are imported where these tests run."""
+    module, _, name = f"openai.types.beta.{kind}".rpartition(".")
+    kind_of_it = getattr(import_module(module), name)
     body = one.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    TypeAdapter(kind).validate_python(body)
+    TypeAdapter(kind_of_it).validate_python(body)
 
 
 async def test_agents_are_stored_changed_listed_and_deleted(tmp_path: Path) -> None:
@@ -62,10 +60,10 @@ async def test_agents_are_stored_changed_listed_and_deleted(tmp_path: Path) -> N
         made = await agents.create(
             model="any-model", name="Guide", instructions="Be brief.", metadata={"a": "1"}, tools=[WEATHER]
         )
-        check(Agent, made)
+        check("Agent", made)
         schema = {"type": "json_schema", "schema": {"type": "object"}}
         changed = await agents.update(made.id, name=None, metadata={"b": "2"}, text={"format": schema})
-        check(Agent, changed)
+        check("Agent", changed)
         listed = [one.id async for one in await agents.list(limit=1)]
         gone = await agents.delete(made.id)
         with pytest.raises(openai.NotFoundError):
@@ -88,7 +86,7 @@ async def test_a_session_streams_its_turn_with_a_tool_handler_and_every_event_fi
         session = await sessions.create(
             agent={"model": "any-model", "tools": [WEATHER]}, environment=NONE, input="Hello", metadata={"k": "v"}
         )
-        check(AgentSession, session)
+        check("AgentSession", session)
         while (await sessions.retrieve(session.id)).status != "idle":
             pass
         events = []
@@ -99,15 +97,15 @@ async def test_a_session_streams_its_turn_with_a_tool_handler_and_every_event_fi
                 events.append(event)
             result = await stream.get_final_result()
         for event in events:
-            check(AgentSessionEvent, event)
+            check("AgentSessionEvent", event)
         turns = [turn async for turn in await sessions.turns.list(session.id, order="asc")]
         items = [item async for item in await sessions.items.list(session.id, order="asc")]
         found = [one.id async for one in await sessions.list(metadata={"k": "v"})]
         others = [one.id async for one in await sessions.list(metadata={"k": "w"})]
     for turn in turns:
-        check(Turn, turn)
+        check("agents.sessions.Turn", turn)
     for item in items:
-        check(AgentSessionItem, item)
+        check("agent_session_item.AgentSessionItem", item)
     assert (result.output_text, cities) == ("It is sunny.", ["Oslo"])
     assert [turn.status for turn in turns] == ["completed", "completed"]
     kinds = [item.type for item in items]
@@ -158,7 +156,7 @@ async def test_a_result_for_no_call_is_refused_as_the_sdk_knows_it_and_a_waiting
         )
         while (seen := await sessions.retrieve(session.id)).status != "requires_action":
             pass
-        check(AgentSession, seen)
+        check("AgentSession", seen)
         (action,) = seen.required_actions
         result = {"type": "agent.session.input.tool_result", "turn_id": action.turn_id, "call_id": "call_x"}
         with pytest.raises(openai.BadRequestError, match="Unknown pending tool call: call_x") as refused:
@@ -223,7 +221,7 @@ async def test_code_works_in_a_hosted_environment_and_what_it_leaves_is_an_artif
         session = await sessions.create(
             agent={"model": "any-model"}, environment={"type": "openai_hosted", "files": files}, input="Hello"
         )
-        check(AgentSession, session)
+        check("AgentSession", session)
         place = session.environment.id
         while (await sessions.retrieve(session.id)).status != "idle":
             pass
@@ -231,7 +229,7 @@ async def test_code_works_in_a_hosted_environment_and_what_it_leaves_is_an_artif
         for _ in range(2):
             async with sessions.stream(session.id, input="Write it down") as stream:
                 async for event in stream.with_result_collection():
-                    check(AgentSessionEvent, event)
+                    check("AgentSessionEvent", event)
                 results.append(await stream.get_final_result())
         items = [item async for item in await sessions.items.list(session.id, order="asc")]
         artifacts = [one async for one in await sessions.artifacts.list(session.id, order="asc")]
@@ -247,8 +245,12 @@ async def test_code_works_in_a_hosted_environment_and_what_it_leaves_is_an_artif
             with pytest.raises(openai.NotFoundError):
                 await look
         assert (await client.files.retrieve(uploaded.id)).id == uploaded.id
-    check(EnvironmentInfo, info)
-    for kind, found in ((SessionArtifact, artifacts), (EnvironmentFile, listed), (AgentSessionItem, items)):
+    check("agents.EnvironmentInfo", info)
+    for kind, found in (
+        ("agents.sessions.SessionArtifact", artifacts),
+        ("agents.environments.EnvironmentFile", listed),
+        ("agent_session_item.AgentSessionItem", items),
+    ):
         for one in found:
             check(kind, one)
     commands = [item for item in items if item.type == "command_execution"]
@@ -322,6 +324,6 @@ async def test_what_a_failed_function_says_is_an_error_and_no_output(tmp_path: P
             pass
         items = [item async for item in await sessions.items.list(session.id)]
     (told,) = (item for item in items if item.type == "function_call_output")
-    check(AgentSessionItem, told)
+    check("agent_session_item.AgentSessionItem", told)
     assert (told.output, told.status) == (None, "failed")
     assert told.error == "no station there"

@@ -6,29 +6,26 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.ai.projects import AIProjectClient
-from azure.ai.projects.models import (
-    AutoCodeInterpreterToolParam,
-    CodeInterpreterTool,
-    FileSearchTool,
-    FunctionTool,
-    PromptAgentDefinition,
-    PromptAgentDefinitionTextOptions,
-    TextResponseFormatJsonSchema,
-)
-from azure.core.credentials import AccessToken
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.core.pipeline.policies import HeadersPolicy
 from openai import BadRequestError, NotFoundError, OpenAI
 
 from runner.plugins import load_plugin
 from runner.server.embedded import start_embedded
 
-GUIDE = PromptAgentDefinition(model="gpt-6-luna", instructions="You are a guide.")
+if TYPE_CHECKING:  # it takes a second, which only who runs these tests need wait for
+    from azure.ai.projects import AIProjectClient
+    from azure.core.credentials import AccessToken
+
+GUIDE = {"kind": "prompt", "model": "gpt-6-luna", "instructions": "You are a guide."}
 SUM = "What is 23.75 + 15.50?"
+
+
+def guide() -> Any:
+    from azure.ai.projects.models import PromptAgentDefinition
+
+    return PromptAgentDefinition(model=GUIDE["model"], instructions=GUIDE["instructions"])
 
 
 @dataclass
@@ -50,6 +47,9 @@ class Nobody:
 def with_clients(tmp_path: Path) -> Callable[[Callable[[Clients], object]], Any]:
     """Runs what it is given beside a server: the client is one that blocks."""
 
+    from azure.ai.projects import AIProjectClient
+    from azure.core.pipeline.policies import HeadersPolicy
+
     async def serve(work: Callable[[Clients], object]) -> object:
         inference = load_plugin("runner.server.inference", "offline").create({})
         async with start_embedded(tmp_path / "state", inference) as address:
@@ -69,9 +69,11 @@ def with_clients(tmp_path: Path) -> Callable[[Callable[[Clients], object]], Any]
 
 
 def test_versions_are_made_listed_read_and_deleted(with_clients) -> None:
+    from azure.core.exceptions import ResourceNotFoundError
+
     def work(to: Clients) -> None:
         agents = to.projects.agents
-        first = agents.create_version("guide", definition=GUIDE, metadata={"team": "a"}, description="Guide")
+        first = agents.create_version("guide", definition=guide(), metadata={"team": "a"}, description="Guide")
         agents.create_version("guide", definition={**GUIDE, "instructions": "Be short."})
         assert (first.id, first.version, first.metadata, first.draft) == ("guide:1", "1", {"team": "a"}, False)
         assert agents.get("guide").versions.latest.definition.instructions == "Be short."
@@ -91,7 +93,7 @@ def test_versions_are_made_listed_read_and_deleted(with_clients) -> None:
 def test_a_draft_is_there_for_those_who_name_it_and_never_the_latest(with_clients) -> None:
     def work(to: Clients) -> None:
         agents = to.projects.agents
-        agents.create_version("guide", definition=GUIDE)
+        agents.create_version("guide", definition=guide())
         draft = agents.create_version("guide", definition={**GUIDE, "model": "candidate"}, draft=True)
         assert (draft.version, draft.draft) == ("2", True)
         assert agents.get("guide").versions.latest.version == "1"
@@ -99,7 +101,7 @@ def test_a_draft_is_there_for_those_who_name_it_and_never_the_latest(with_client
         assert [one.version for one in agents.list_versions("guide")] == ["1"]
         assert [one.version for one in agents.list_versions("guide", include_drafts=True)] == ["2", "1"]
         assert (to.ask().model, to.ask(version="2").model) == ("gpt-6-luna", "candidate")
-        agents.create_version("new", definition=GUIDE, draft=True)
+        agents.create_version("new", definition=guide(), draft=True)
         with pytest.raises(NotFoundError, match="Version 'latest' of agent 'new' not found"):
             to.openai.responses.create(
                 input=SUM, extra_body={"agent_reference": {"type": "agent_reference", "name": "new"}}
@@ -112,7 +114,7 @@ def test_all_agents_are_listed_whatever_the_page(with_clients) -> None:
     def work(to: Clients) -> None:
         agents = to.projects.agents
         for number in range(5):
-            agents.create_version(f"agent-{number}", definition=GUIDE)
+            agents.create_version(f"agent-{number}", definition=guide())
         names = [f"agent-{number}" for number in range(5)]
         assert [one.name for one in agents.list(limit=2, order="asc")] == names
         assert [one.name for one in agents.list(kind="prompt", order="desc")] == names[::-1]
@@ -143,6 +145,16 @@ def test_a_response_follows_the_definition_it_names_and_shows_which(with_clients
 
 
 def test_the_tools_of_a_definition_work(with_clients) -> None:
+    from azure.ai.projects.models import (
+        AutoCodeInterpreterToolParam,
+        CodeInterpreterTool,
+        FileSearchTool,
+        FunctionTool,
+        PromptAgentDefinition,
+        PromptAgentDefinitionTextOptions,
+        TextResponseFormatJsonSchema,
+    )
+
     def work(to: Clients) -> None:
         receipt = to.openai.files.create(file=("menu.md", b"Burger 23.75\n\nSoda 15.50\n"), purpose="assistants")
         store = to.openai.vector_stores.create(file_ids=[receipt.id])
@@ -180,7 +192,7 @@ def test_the_tools_of_a_definition_work(with_clients) -> None:
 )
 def test_what_the_definition_says_may_not_be_said_again(with_clients, said: dict[str, object]) -> None:
     def work(to: Clients) -> None:
-        to.projects.agents.create_version("guide", definition=GUIDE)
+        to.projects.agents.create_version("guide", definition=guide())
         with pytest.raises(BadRequestError, match="Not allowed when agent is specified") as refused:
             to.ask(**said)
         assert refused.value.param == next(iter(said))
@@ -191,7 +203,7 @@ def test_what_the_definition_says_may_not_be_said_again(with_clients, said: dict
 def test_a_disabled_agent_answers_nobody(with_clients) -> None:
     def work(to: Clients) -> None:
         agents = to.projects.agents
-        agents.create_version("guide", definition=GUIDE)
+        agents.create_version("guide", definition=guide())
         agents.disable("guide")
         assert (agents.get("guide").state, agents.get("guide").configuration_state) == ("disabled", "disabled")
         with pytest.raises(BadRequestError, match="is disabled"):
@@ -216,6 +228,8 @@ def test_a_disabled_agent_answers_nobody(with_clients) -> None:
     ],
 )
 def test_what_can_not_be_an_agent_is_refused_in_azures_words(with_clients, name, definition, words) -> None:
+    from azure.core.exceptions import HttpResponseError
+
     def work(to: Clients) -> None:
         with pytest.raises(HttpResponseError, match=words) as refused:
             to.projects.agents.create_version(name, body={"definition": dict(definition)})
@@ -228,7 +242,7 @@ def test_what_can_not_be_an_agent_is_refused_in_azures_words(with_clients, name,
 
 def test_openai_s_own_place_knows_no_agents(with_clients) -> None:
     def work(to: Clients) -> None:
-        to.projects.agents.create_version("guide", definition=GUIDE)
+        to.projects.agents.create_version("guide", definition=guide())
         plain = to.openai.with_options(base_url=str(to.openai.base_url).split("/api/")[0] + "/v1")
         with pytest.raises(BadRequestError, match="agent_reference"):
             plain.responses.create(

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import docx
 import openai
 import printed_pdfs
 import pytest
@@ -127,7 +126,9 @@ async def test_types_that_carry_text_are_read(tmp_path: Path, name: str, content
 
 
 async def test_a_word_document_is_read(tmp_path: Path) -> None:
-    menu = docx.Document()
+    from docx import Document  # slow, and imported wherever tests are collected
+
+    menu = Document()
     menu.add_paragraph("Burger 23.75")
     menu.save(str(tmp_path / "menu.docx"))
     content = (tmp_path / "menu.docx").read_bytes()

@@ -11,7 +11,7 @@ from stored_project import StoredProject
 
 from runner.server.embedded import ServerAddress, start_embedded
 
-MANY = 450
+MANY = 250
 """Several pages of every list; a batch takes 2,000."""
 PROJECT = """\
 version: 1

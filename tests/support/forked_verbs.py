@@ -95,11 +95,11 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     async def wait(self) -> int:
-        """How it ends; what it prints is of no interest."""
-        while (code := self.returncode) is None:
-            await asyncio.sleep(0.005)
-        self._close()
-        return code
+        """How it ends. What it printed is printed, so that pytest shows it where a test fails."""
+        out, err = await asyncio.to_thread(self.communicate)
+        assert self.returncode is not None
+        print(f"-- process {self.pid} ended with {self.returncode}\n{out}{err}")
+        return self.returncode
 
     def communicate(self, timeout: float = 60) -> tuple[str, str]:
         """All that it prints from now on, when it has ended."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fpdf import FPDF
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 
 def _page() -> FPDF:
+    from fpdf import FPDF  # slow, and imported wherever tests are collected
+
     pdf = FPDF(format="A4")
     pdf.add_page()
     pdf.set_font("Helvetica", size=11)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fpdf import FPDF
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 Item = tuple[str, str, str]
 """Quantity, name, price."""
@@ -14,12 +16,18 @@ Item = tuple[str, str, str]
 LEFT_MM, NAME_MM, RIGHT_MM, LINE_MM = 6, 14, 74, 6
 
 
+def _new(**options: Any) -> FPDF:
+    from fpdf import FPDF  # slow, and imported wherever tests are collected
+
+    return FPDF(**options)
+
+
 def receipt(path: Path, items: Sequence[Item], *, passes: Sequence[str] = ("line",), title: str = "Receipt") -> Path:
     """A till receipt: a column of quantities, names, prices aligned at the right.
 
     `passes` says in which order it is drawn: `line` by line, or `quantities`, `names`, `prices` column by column.
     """
-    page = FPDF(format=(80, 60 + LINE_MM * len(items)))
+    page = _new(format=(80, 60 + LINE_MM * len(items)))
     page.add_page()
     page.set_font("Helvetica", size=10)
     page.text(25, 12, title)
@@ -38,7 +46,7 @@ def receipt(path: Path, items: Sequence[Item], *, passes: Sequence[str] = ("line
 
 def prose(path: Path, paragraphs: Sequence[str], *, pages: int = 1) -> Path:
     """Pages of running text; each page has all the paragraphs and its number at the foot."""
-    document = FPDF()
+    document = _new()
     for number in range(pages):
         document.add_page()
         document.set_font("Times", size=11)
@@ -52,7 +60,7 @@ def prose(path: Path, paragraphs: Sequence[str], *, pages: int = 1) -> Path:
 
 def two_columns(path: Path, title: str, left: str, right: str, *, offset_mm: float = 0.0) -> Path:
     """A title above two columns of running text; the right one's lines stand `offset_mm` lower."""
-    document = FPDF()
+    document = _new()
     document.add_page()
     document.set_font("Times", "B", 16)
     document.text(20, 20, title)
@@ -67,7 +75,7 @@ def two_columns(path: Path, title: str, left: str, right: str, *, offset_mm: flo
 
 def drawing(path: Path) -> Path:
     """A page without text, as a scan is."""
-    document = FPDF()
+    document = _new()
     document.add_page()
     document.rect(20, 20, 100, 100)
     document.output(str(path))
@@ -75,7 +83,7 @@ def drawing(path: Path) -> Path:
 
 
 def encrypted(path: Path, *, user_password: str) -> Path:
-    document = FPDF()
+    document = _new()
     document.set_encryption(owner_password="the owner's", user_password=user_password)
     document.add_page()
     document.set_font("Helvetica", size=12)

@@ -188,8 +188,8 @@ class SimulatedBackend:
     async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:
         return None
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
-        return ()
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
+        return (), True
 
 
 def _fields(run: Run) -> dict[str, Any]:
@@ -307,7 +307,7 @@ class Simulation:
         done = {key for key in resumed.finished if _is_done(resumed.result_of(self._unit(key)))} if resumed else set()
         spent = resumed.spent if resumed else None
         kept = KeptPlay(self._folder, (unit.key for unit in self._units), spent=spent)
-        with closing(kept), Journal.reopen(self._folder / "journal.jsonl") as journal:
+        with closing(kept), Journal(self._folder / "journal.jsonl") as journal:
             self._files += [kept._file, journal._file]
             kept.begin(
                 {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from runner.backends import Endpoint
 from runner.backends.agents.backend import open_backend
 from runner.domain.plan import Kind
 from runner.errors import WriteFailed
-from runner.journal import Journal, forget_plays
+from runner.journal import PLAY_JOURNALS, Journal, find_journals, forget_plays, read_journal, read_live
 from runner.sync import remove_live
+from runner.sync.leftovers import find_under_way
 
 FULL = Path("/dev/full")
 
@@ -56,6 +58,29 @@ def test_what_has_no_results_as_pytest_s_have_none_pushes_out_no_play(tmp_path: 
     assert sorted(one.name for one in tmp_path.iterdir()) == ["2-play", "3-play", "7-pytest", "8-pytest"]
 
 
+def test_a_journal_that_goes_while_it_is_looked_at_says_nothing(tmp_path: Path) -> None:
+    """A sync that has nothing to do removes its journal at its end: another one may have just found it."""
+    (tmp_path / "journal.jsonl").touch()
+    for path in find_journals(tmp_path, "*.jsonl"):
+        path.unlink()
+        assert read_journal(path) == read_live(path) == ()
+
+
+def test_a_journal_that_is_only_looked_at_is_locked_by_its_writer_all_the_same(tmp_path: Path) -> None:
+    """Unlocked, a play under way would be taken for one that died, and what it works with for leftovers."""
+    path = tmp_path / "play" / "journal.jsonl"
+    path.parent.mkdir()
+    path.touch()
+    look = find_journals(tmp_path, PLAY_JOURNALS)
+    assert next(look) == path
+    threading.Timer(0.1, look.close).start()
+    with Journal(path) as journal:
+        journal.add("play", target="there")
+        assert list(find_journals(tmp_path, PLAY_JOURNALS)) == []
+        assert find_under_way(tmp_path, ["there"]) == ("play",)
+    assert list(find_journals(tmp_path, PLAY_JOURNALS)) == [path]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -68,6 +93,6 @@ async def test_a_line_that_was_edited_by_hand_stands_in_nobody_s_way(tmp_path: P
     path = tmp_path / "journal.jsonl"
     path.write_text(json.dumps(line) + "\n")
     async with wire_server(lambda _seen: refusal(404, "No such File object.")) as server:
-        with Journal.reopen(path) as journal:
+        with Journal(path) as journal:
             async with open_backend(Endpoint(base_url=server.url, key="k"), journal, sleep=hurry) as backend:
                 await remove_live(backend, journal, sleep=hurry)

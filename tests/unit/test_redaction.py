@@ -36,8 +36,9 @@ def test_a_secret_is_replaced_however_it_is_written(text: str) -> None:
 
 @pytest.mark.slow
 def test_text_full_of_percent_signs_is_cleaned_in_time_that_grows_with_its_length() -> None:
-    text = "100% of 50%2D sk-canary%2" * 20_000
-    assert Redactor([CANARY, "another-secret" * 10]).clean(text) == text
+    text = "100% of 50%2D sk-canary%2" * 5_000
+    with at_most_cpu_s(2.0):
+        assert Redactor([CANARY, "another-secret" * 10]).clean(text) == text
 
 
 @pytest.mark.parametrize("lead", ["", "u", "us", "user:"])
@@ -86,8 +87,8 @@ def test_secrets_are_known_by_value_and_by_name(written: object, kept: object) -
 
 @pytest.mark.parametrize("word", ["a", "token", "secret-", "Bearer ", "api_key=", "'"])
 def test_a_long_text_is_scrubbed_in_no_time(word: str) -> None:
-    text = word * (400_000 // len(word))
-    with at_most_cpu_s(5.0):
+    text = word * (100_000 // len(word))
+    with at_most_cpu_s(0.4):
         scrub(text, Redactor({"12345678"}).clean)
 
 

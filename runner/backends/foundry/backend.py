@@ -137,7 +137,7 @@ class FoundryBackend(Backend):
         for draft in self._drafts.pop(thread_id, {}).values():
             await self.delete_assistant(draft)
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
         return await self._responses.find_containers(response_id)
 
     async def delete_container(self, container_id: str) -> None:

@@ -120,9 +120,7 @@ class ResponsesBackend(Backend):
             message = "the assistant asks for something that nobody answers in a batch"
             line = replace(line, status="failed", error=message)
         thread = Thread(own_id=ThreadId(line.id), last_response_id=line.id)
-        for container_id in line.container_ids:
-            thread.container_ids.add(container_id)
-            self._api.note_found(Kind.CONTAINER, container_id, line.id)
+        thread.note_containers(self._api, line.id, line.container_ids)
         self._threads[ThreadId(line.id)] = thread
         rounds = (Round(response=line),)
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
@@ -132,8 +130,7 @@ class ResponsesBackend(Backend):
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)
         for response_id in thread.response_ids:
             if response_id in thread.running:
-                await cancel_response(self._api, response_id)
-                thread.running.discard(response_id)
+                await self._stop(thread, response_id)
             path = join_path("responses", response_id)
             await self._api.delete(f"deleting the response {response_id}", path, Kind.RESPONSE, response_id)
         if thread.conversation_id is not None:
@@ -143,9 +140,20 @@ class ResponsesBackend(Backend):
             with suppress(RemoteError):
                 await self.delete_container(container_id)
 
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:
+    async def _stop(self, thread: Thread, response_id: str) -> None:
+        """Cancel a response, where that can be; its server may have made a container of which we did not hear."""
+        if self._background is not None:
+            await cancel_response(self._api, thread, response_id)
+        else:
+            with suppress(RemoteError):
+                container_ids, _ = await self.find_containers(response_id)
+                thread.note_containers(self._api, response_id, container_ids)
+        thread.running.discard(response_id)
+
+    async def find_containers(self, response_id: str) -> tuple[tuple[str, ...], bool]:
         request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
-        return (await self._api.get(request, read_response)).value.container_ids
+        response = (await self._api.get(request, read_response)).value
+        return response.container_ids, response.is_over
 
     async def delete_container(self, container_id: str) -> None:
         path = join_path("containers", container_id)

@@ -202,7 +202,7 @@ class Thread:
 
     With `remembers_itself`, the server keeps nothing: `history` is sent again with each request. Else it is a
     conversation, or a chain of responses. With `is_stored` False, it is one response that leaves nothing behind.
-    `running` are responses in the background that were not seen to end.
+    `running` are responses that were not seen to end.
     """
 
     own_id: ThreadId | None = None
@@ -239,6 +239,13 @@ class Thread:
         if self.remembers_itself:
             said = text_of(response)
             self.history += [*items, *([answer_item(said)] if said else []), *map(call_item, response.calls)]
+
+    def note_containers(self, api: Api, label: str, container_ids: Iterable[str]) -> None:
+        """The server makes them by itself; who cleans up after a kill has to know of them."""
+        for container_id in container_ids:
+            if container_id not in self.container_ids:
+                self.container_ids.add(container_id)
+                api.note_found(Kind.CONTAINER, container_id, label)
 
 
 Define = Callable[[Material], Awaitable[Body]]
@@ -308,20 +315,16 @@ class Turn:
         body = await request_body(self._question, self._define, self._thread, items)
         response = await (self._make_in_background(body) if self._background else self._make_streamed(body))
         self._thread.note(response, items)
-        for container_id in response.container_ids:
-            self._note_container(container_id)
+        self._thread.note_containers(self._api, self._address, response.container_ids)
         return response
-
-    def _note_container(self, container_id: str) -> None:
-        """The server makes it by itself; who cleans up after a kill has to know of it."""
-        if container_id not in self._thread.container_ids:
-            self._thread.container_ids.add(container_id)
-            self._api.note_found(Kind.CONTAINER, container_id, self._address)
 
     async def _make_streamed(self, body: Body) -> WireResponse:
         stores = self._thread.is_stored and not self._thread.remembers_itself
         wait, queue = self._wait(), asyncio.timeout(None)
-        listener = ResponseListener(self._note_container, partial(self._limit_queue, queue))
+        listener = ResponseListener(
+            lambda container_id: self._thread.note_containers(self._api, self._address, [container_id]),
+            partial(self._limit_queue, queue),
+        )
         trouble: RemoteError | None = None
         try:
             with suppress(TimeoutError):
@@ -332,6 +335,8 @@ class Turn:
         finally:
             if listener.remote_id is not None and stores:
                 self._thread.response_ids.append(listener.remote_id)
+                if listener.ending is None:
+                    self._thread.running.add(listener.remote_id)
         assert listener.remote_id is not None, "else an error was raised"
         if listener.ending is not None:
             return listener.ending
@@ -380,13 +385,16 @@ class Turn:
             pause_s = self._rhythm.pause_s(reply.poll_after_s, pace.clock() - started)
             await pace.sleep(min(pause_s, left_s))
             reply = await self._look(reply.value.id, doing, body)
-        return reply.value if reply.value.is_over else await self._give_up(reply.value, wait, "its connection was lost")
+        if not reply.value.is_over:
+            return await self._give_up(reply.value, wait, "its connection was lost")
+        self._thread.running.discard(reply.value.id)
+        return reply.value
 
     async def _give_up(self, response: WireResponse, wait: Wait, ending: str) -> WireResponse:
         """A response in the background is cancelled first; the `ending` is of one that was not."""
         waited, code = wait.describe(response.status, self._question.deadline_s)
         if self._background:
-            trouble = await cancel_response(self._api, response.id)
+            trouble = await cancel_response(self._api, self._thread, response.id)
             ending = f"it could not be cancelled: {trouble}" if trouble else "it was cancelled"
         error = f"the response was still '{response.status}' after {waited}, and {ending}"
         return replace(response, status="cancelled", error=error, error_code=code)
@@ -426,7 +434,7 @@ async def request_body(question: Question, define: Define, thread: Thread, items
     return await define(material) | settings | thread.context_body(items)
 
 
-async def cancel_response(api: Api, response_id: str) -> str:
+async def cancel_response(api: Api, thread: Thread, response_id: str) -> str:
     """Cancel a response in the background; what went wrong is returned: nobody can do anything about it."""
     doing = f"cancelling the response {response_id}"
     path = join_path("responses", response_id, "cancel")
@@ -434,6 +442,7 @@ async def cancel_response(api: Api, response_id: str) -> str:
         reply = await api.post(Request(doing=doing, path=path, budget_s=CANCELLING_S), read_response)
     except RemoteError as error:
         return str(error)
+    thread.note_containers(api, response_id, reply.value.container_ids)
     return "" if reply.value.is_over else f"it was '{reply.value.status}' afterwards"
 
 

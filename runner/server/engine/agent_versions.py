@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
-from runner.server.engine.state.refusals import Conflict, Missing
+from runner.server.engine.state.store import Conflict, Missing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewVersion:
-    """What a version is to be; `definition` is the API's mapping."""
-
-    definition: Mapping[str, object]
-    description: str | None = None
-    is_draft: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-def create_version(engine: Engine, name: str, wanted: NewVersion) -> AgentVersionRecord:
-    """The next version of an agent, which is made if there is none of that name."""
+def create_version(
+    engine: Engine,
+    name: str,
+    *,
+    definition: Mapping[str, object],
+    description: str | None,
+    is_draft: bool,
+    metadata: Mapping[str, str],
+) -> AgentVersionRecord:
+    """The next version of an agent, which is made if there is none of that name. `definition` is the API's mapping."""
     with engine.store.transaction():
         agent = engine.store.find(NamedAgentRecord, name)
         if agent is None:
-            agent = NamedAgentRecord(id=name, created_at=engine.now())
-            engine.store.insert(agent)
+            agent = engine.store.insert(NamedAgentRecord(id=name, created_at=engine.now()))
         number = agent.last_version + 1
         engine.store.replace(replace(agent, last_version=number))
-        version = AgentVersionRecord(
-            id=_version_id(name, str(number)),
-            created_at=engine.now(),
-            agent_name=name,
-            version=str(number),
-            definition=wanted.definition,
-            description=wanted.description,
-            is_draft=wanted.is_draft,
-            metadata=wanted.metadata,
+        return engine.store.insert(
+            AgentVersionRecord(
+                id=_version_id(name, str(number)),
+                created_at=engine.now(),
+                agent_name=name,
+                version=str(number),
+                definition=definition,
+                description=description,
+                is_draft=is_draft,
+                metadata=metadata,
+            )
         )
-        engine.store.insert(version)
-    return version
 
 
 def find_latest(engine: Engine, name: str) -> AgentVersionRecord | None:
@@ -74,16 +71,6 @@ def delete_version(engine: Engine, name: str, version: str) -> None:
         engine.store.delete(need_version(engine, name, version).id)
         if not engine.store.children(AgentVersionRecord, name):
             engine.store.delete(name)
-
-
-def delete_agent(engine: Engine, name: str) -> None:
-    """With all its versions."""
-    engine.store.delete(need(engine, NamedAgentRecord, name).id)
-
-
-def enable_agent(engine: Engine, name: str, *, is_enabled: bool) -> None:
-    with engine.store.transaction():
-        engine.store.replace(replace(need(engine, NamedAgentRecord, name), is_enabled=is_enabled))
 
 
 def _version_id(name: str, version: str) -> str:

@@ -16,8 +16,7 @@ from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import keep_file
 from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import IdKind, Record
-from runner.server.engine.state.refusals import Conflict, Refusal
-from runner.server.engine.state.store import Tally
+from runner.server.engine.state.store import Conflict, Refusal, Tally
 
 ENDPOINTS = ("/v1/responses",)
 WINDOWS_S = {"24h": 86_400.0}

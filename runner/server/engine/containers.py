@@ -34,7 +34,7 @@ from runner.server.engine.state.records import (
     ThreadRecord,
     ToolCall,
 )
-from runner.server.engine.state.refusals import Refusal
+from runner.server.engine.state.store import Refusal
 from runner.server.inference import ProducedFile, ToolOutcome
 from runner.server.sandboxes import FILES_FOLDER, safe_name
 
@@ -133,19 +133,17 @@ def copy_upload(engine: Engine, container_id: str, file_id: str) -> ContainerFil
 
 def _copy(engine: Engine, container_id: str, file_id: str) -> ContainerFileRecord:
     upload = need(engine, FileRecord, file_id)
-    own_id = engine.new_id(IdKind.CONTAINER_FILE)
-    name = find_free_name(engine, container_id, upload.filename, own_id)
-    file = replace(new_file(engine, container_id, upload, own_id, name), origin_id=file_id)
-    engine.store.insert(file)
-    return file
+    return engine.store.insert(_new_upload(engine, container_id, upload, upload.filename, file_id))
 
 
-def find_free_name(engine: Engine, container_id: str, filename: str, file_id: str) -> str:
-    """A name inside the container's folder; the second of one name has its id before it."""
-    name = safe_name(filename)
+def _new_upload(
+    engine: Engine, container_id: str, content: Arrival | FileRecord, filename: str, origin_id: str | None = None
+) -> ContainerFileRecord:
+    """Under a name inside the container's folder; the second of one name has its id before it."""
+    file = new_file(engine, container_id, content, safe_name(filename), origin_id=origin_id)
     # Of a path, the folder: a file can't have the name of one.
-    taken = {file.name.partition("/")[0] for file in engine.store.children(ContainerFileRecord, container_id)}
-    return f"{file_id}-{name}" if name in taken else name
+    taken = {other.name.partition("/")[0] for other in engine.store.children(ContainerFileRecord, container_id)}
+    return replace(file, name=f"{file.id}-{file.name}") if file.name in taken else file
 
 
 def keep_uploaded(engine: Engine, container_id: str, arrival: Arrival, filename: str) -> ContainerFileRecord:
@@ -153,9 +151,7 @@ def keep_uploaded(engine: Engine, container_id: str, arrival: Arrival, filename:
     try:
         with engine.store.transaction():
             container = use_container(engine, container_id)
-            file_id = engine.new_id(IdKind.CONTAINER_FILE)
-            name = find_free_name(engine, container.id, filename, file_id)
-            return _insert(engine, arrival, new_file(engine, container.id, arrival, file_id, name))
+            return _insert(engine, arrival, _new_upload(engine, container.id, arrival, filename))
     finally:
         arrival.discard()
 
@@ -169,7 +165,7 @@ def keep_written(engine: Engine, container_id: str, arrival: Arrival, name: str)
                 return None
             old = _find_by_name(engine, container_id, name)
             if old is None:
-                new = new_file(engine, container_id, arrival, engine.new_id(IdKind.CONTAINER_FILE), name)
+                new = new_file(engine, container_id, arrival, name)
                 return _insert(engine, arrival, replace(new, is_written=True))
             file = replace(old, size_bytes=arrival.size_bytes, sha256=arrival.sha256, is_written=True)
             engine.blobs.keep(arrival)
@@ -193,33 +189,25 @@ def _find_by_name(engine: Engine, container_id: str, name: str) -> ContainerFile
 
 
 def new_file(
-    engine: Engine, container_id: str, content: Arrival | FileRecord, file_id: str, name: str
+    engine: Engine, container_id: str, content: Arrival | FileRecord, name: str, *, origin_id: str | None = None
 ) -> ContainerFileRecord:
     return ContainerFileRecord(
-        id=file_id,
+        id=engine.new_id(IdKind.CONTAINER_FILE),
         created_at=engine.now(),
         container_id=container_id,
         name=name,
         size_bytes=content.size_bytes,
         sha256=content.sha256,
+        origin_id=origin_id,
     )
 
 
 def _insert(engine: Engine, arrival: Arrival, file: ContainerFileRecord) -> ContainerFileRecord:
     engine.blobs.keep(arrival)
-    engine.store.insert(file)
-    return file
+    return engine.store.insert(file)
 
 
 CODE = "code_interpreter"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFiles:
-    """Paths on disk by name: what was given to the code, and what it has written earlier."""
-
-    given: Mapping[str, Path] = field(default_factory=dict)
-    written: Mapping[str, Path] = field(default_factory=dict)
 
 
 def check_container(engine: Engine, brief: Brief) -> None:
@@ -274,18 +262,21 @@ def lock_container(engine: Engine, container_id: str) -> asyncio.Lock:
     return engine.container_locks.setdefault(container_id, asyncio.Lock())
 
 
-def find_code_files(engine: Engine, run: RunRecord, container_id: str | None) -> CodeFiles:
+def find_code_files(
+    engine: Engine, run: RunRecord, container_id: str | None
+) -> tuple[Mapping[str, Path], Mapping[str, Path]]:
+    """Paths on disk by name: what was given to the code, and what it has written earlier."""
     if container_id is None:
         paths: dict[str, Path] = {}
         for file in _uploads_for_code(engine, run):
             name = safe_name(file.filename)
             # The second of one name has its id before it.
             paths[f"{file.id}-{name}" if name in paths else name] = engine.blobs.path(file.sha256)
-        return CodeFiles(given=paths)
+        return paths, {}
     files = engine.store.children(ContainerFileRecord, container_id)
-    return CodeFiles(
-        given={one.name: engine.blobs.path(one.sha256) for one in files if not one.is_written},
-        written={one.name: engine.blobs.path(one.sha256) for one in files if one.is_written},
+    return (
+        {one.name: engine.blobs.path(one.sha256) for one in files if not one.is_written},
+        {one.name: engine.blobs.path(one.sha256) for one in files if one.is_written},
     )
 
 

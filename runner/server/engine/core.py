@@ -30,8 +30,7 @@ from runner.server.engine.state.records import (
     ToolCall,
     random_id,
 )
-from runner.server.engine.state.refusals import Damaged, Missing
-from runner.server.engine.state.store import Store, open_database
+from runner.server.engine.state.store import Damaged, Missing, Store, open_database
 from runner.server.inference import Inference, SourceMark
 from runner.server.sandboxes import need_sandbox
 from runner.server.tools import HostedTool, ToolSettings
@@ -97,8 +96,6 @@ class MessageGrew:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettled:
     """A file of a vector store is no longer being indexed: told to those who listen to the store."""
-
-    file_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,35 +267,34 @@ async def open_engine(
     tools = tools or ToolSettings()
     need_sandbox(tools.sandbox)
     database = _prepare(state)
-    try:
-        store = Store(open_database(database))
-        index = Index(database)
-        blobs = Blobs(state / "blobs")
-        blobs.discard_stale(now() - STALE_ARRIVAL_S)
-    except (sqlite3.Error, OSError) as error:
-        raise WriteFailed(f"cannot use the embedded server's state {state}: {error}") from error
-    engine = Engine(
-        store=store,
-        blobs=blobs,
-        index=index,
-        inference=inference,
-        lifetimes=lifetimes or Lifetimes(),
-        now=now,
-        owner=uuid4().hex,
-        toolbox=Toolbox(tools),
-    )
-    keeper = asyncio.create_task(_keep_leases(engine))
-    try:
-        yield engine
-    finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
-        await engine.workers.stop()
-        await engine.toolbox.close()
-        if (close := getattr(inference, "close", None)) is not None:
-            await close()
-        index.close()
-        store.close()
+    with contextlib.ExitStack() as opened:
+        try:
+            store = opened.enter_context(contextlib.closing(Store(open_database(database))))
+            index = opened.enter_context(contextlib.closing(Index(database)))
+            blobs = Blobs(state / "blobs")
+            blobs.discard_stale(now() - STALE_ARRIVAL_S)
+        except (sqlite3.Error, OSError) as error:
+            raise WriteFailed(f"cannot use the embedded server's state {state}: {error}") from error
+        engine = Engine(
+            store=store,
+            blobs=blobs,
+            index=index,
+            inference=inference,
+            lifetimes=lifetimes or Lifetimes(),
+            now=now,
+            owner=uuid4().hex,
+            toolbox=Toolbox(tools),
+        )
+        keeper = asyncio.create_task(_keep_leases(engine))
+        try:
+            yield engine
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await engine.workers.stop()
+            await engine.toolbox.close()
+            if (close := getattr(inference, "close", None)) is not None:
+                await close()
 
 
 def _prepare(state: Path) -> Path:
@@ -335,6 +331,11 @@ def need(engine: Engine, cls: type[R], object_id: str, parent_id: str = "") -> R
     if record is None or (parent_id and record.parent_id != parent_id):
         raise Missing(cls.KIND, object_id, parent_id)
     return record
+
+
+def drop(engine: Engine, cls: type[R], object_id: str) -> None:
+    """Delete a record with everything that it is the parent of. Raises Missing if there is none."""
+    engine.store.delete(need(engine, cls, object_id).id)
 
 
 def set_fields(engine: Engine, cls: type[R], object_id: str, **fields: object) -> R:

@@ -27,8 +27,7 @@ from runner.server.engine.state.file_storage import (
     stored_file_id,
 )
 from runner.server.engine.state.records import Failure, IdKind, Record, Resources
-from runner.server.engine.state.refusals import Conflict, Refusal
-from runner.server.engine.state.store import Tally
+from runner.server.engine.state.store import Conflict, Refusal, Tally
 from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, readable_types, split_into_chunks
 from runner.server.inference import GivenFile, Passage, ToolRequest, Vector
 from runner.server.tools import ToolContext
@@ -44,20 +43,20 @@ def keep_file(
     thread_id: str = "",
 ) -> FileRecord:
     now = engine.now()
-    file = FileRecord(
-        id=engine.new_id(IdKind.FILE),
-        created_at=now,
-        filename=filename,
-        size_bytes=arrival.size_bytes,
-        purpose=purpose,
-        sha256=arrival.sha256,
-        expires_at=None if lifetime_s is None else now + lifetime_s,
-        thread_id=thread_id,
-    )
     with engine.store.transaction():
         engine.blobs.keep(arrival)
-        engine.store.insert(file)
-    return file
+        return engine.store.insert(
+            FileRecord(
+                id=engine.new_id(IdKind.FILE),
+                created_at=now,
+                filename=filename,
+                size_bytes=arrival.size_bytes,
+                purpose=purpose,
+                sha256=arrival.sha256,
+                expires_at=None if lifetime_s is None else now + lifetime_s,
+                thread_id=thread_id,
+            )
+        )
 
 
 def delete_file(engine: Engine, file_id: str) -> None:
@@ -329,7 +328,7 @@ def _finish(
 
 def tell_settled(engine: Engine, stored: StoredFileRecord) -> None:
     """Runs wait for the documents that they search."""
-    engine.feed.tell(stored.store_id, FileSettled(file_id=stored.file_id))
+    engine.feed.tell(stored.store_id, FileSettled())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,9 +419,9 @@ def _put_in(engine: Engine, store_id: str, file: NewStoredFile, batch_id: str | 
 
 def attach_batch(engine: Engine, store_id: str, files: Iterable[NewStoredFile]) -> BatchRecord:
     need(engine, StoreRecord, store_id)
-    batch = BatchRecord(id=engine.new_id(IdKind.BATCH), created_at=engine.now(), store_id=store_id)
     with engine.store.transaction():
-        engine.store.insert(batch)
+        new = BatchRecord(id=engine.new_id(IdKind.BATCH), created_at=engine.now(), store_id=store_id)
+        batch = engine.store.insert(new)
         attach(engine, store_id, files, batch.id)
     return batch
 

@@ -11,7 +11,14 @@ from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import ResourceOrder, delete_files_of, settle_resources
 from runner.server.engine.runs.context import CONTEXT_TOKENS, build_scene, count_calls, count_prompt
 from runner.server.engine.runs.loop import move_run, new_step, take_up
-from runner.server.engine.runs.runs import NewMessage, answer_calls, append_message, cancel_run
+from runner.server.engine.runs.runs import (
+    NewMessage,
+    NewThread,
+    answer_calls,
+    append_message,
+    cancel_run,
+    create_thread,
+)
 from runner.server.engine.state.records import (
     Brief,
     ConversationRecord,
@@ -29,7 +36,7 @@ from runner.server.engine.state.records import (
     Tokens,
     stored_item_id,
 )
-from runner.server.engine.state.refusals import Conflict, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Missing, Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +79,9 @@ def _keep_item(engine: Engine, thread_id: str, item: NewItem) -> ItemRecord:
 def _insert_item(engine: Engine, thread_id: str, body: Mapping[str, object], **more: str | None) -> ItemRecord:
     item_id = str(body["id"])
     stored_id = stored_item_id(thread_id, item_id)
-    item = ItemRecord(id=stored_id, created_at=engine.now(), thread_id=thread_id, item_id=item_id, body=body, **more)
-    engine.store.insert(item)
-    return item
+    return engine.store.insert(
+        ItemRecord(id=stored_id, created_at=engine.now(), thread_id=thread_id, item_id=item_id, body=body, **more)
+    )
 
 
 def keep_output(engine: Engine, response: ResponseRecord, bodies: Sequence[Mapping[str, object]]) -> None:
@@ -96,9 +103,7 @@ def copy_item(engine: Engine, thread_id: str, item: ItemRecord) -> ItemRecord:
     if said is not None:
         message_id = engine.new_id(IdKind.MESSAGE)
         engine.store.insert(replace(said, id=message_id, thread_id=thread_id))
-    copied = replace(item, id=stored_id, thread_id=thread_id, message_id=message_id)
-    engine.store.insert(copied)
-    return copied
+    return engine.store.insert(replace(item, id=stored_id, thread_id=thread_id, message_id=message_id))
 
 
 def find_item(engine: Engine, item_id: str) -> ItemRecord | None:
@@ -142,8 +147,9 @@ def start_response(engine: Engine, order: ResponseOrder) -> ResponseRecord:
         thread_id, last = _find_thread(engine, order)
         earlier = engine.store.children(ItemRecord, thread_id)
         kept = keep_items(engine, thread_id, order.items)
-        run = replace(_new_run(engine, thread_id, order), carried_run_ids=find_carried(engine, last))
-        carried = carry_calls(engine, run, last, order.items)
+        open_steps = _open_steps(engine, last)
+        run = _new_run(engine, thread_id, order, carried=open_steps)
+        carried = carry_calls(engine, run, open_steps, order.items)
         if run.max_tool_calls is not None:
             # The limit is on its own calls, without those that an earlier response has made.
             run = replace(run, max_tool_calls=run.max_tool_calls + count_calls(carried))
@@ -184,7 +190,7 @@ def _find_thread(engine: Engine, order: ResponseOrder) -> tuple[str, ResponseRec
             message = "Another process is currently operating on this conversation. Please retry in a few seconds."
             raise Conflict(message, code="conversation_locked")
         return thread_id, responses[-1] if responses else None
-    return new_thread(engine), None
+    return create_thread(engine, NewThread()).id, None
 
 
 def _need_previous(engine: Engine, response_id: str) -> ResponseRecord:
@@ -197,13 +203,9 @@ def _need_previous(engine: Engine, response_id: str) -> ResponseRecord:
     return previous
 
 
-def new_thread(engine: Engine) -> str:
-    thread = ThreadRecord(id=engine.new_id(IdKind.THREAD), created_at=engine.now())
-    engine.store.insert(thread)
-    return thread.id
-
-
-def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
+def _new_run(engine: Engine, thread_id: str, order: ResponseOrder, carried: tuple[StepRecord, ...]) -> RunRecord:
+    """`carried` are steps whose calls are answered now. What was said before them is no part of the question."""
+    earlier = need(engine, RunRecord, carried[0].run_id) if carried else None
     brief, now = order.brief, engine.now()
     wanted = ResourceOrder(code_file_ids=brief.resources.code_file_ids, store_ids=brief.resources.store_ids)
     # The response's own instructions, then those that stand among the items of its thread.
@@ -214,9 +216,7 @@ def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
         id=engine.new_id(IdKind.RUN),
         created_at=now,
         thread_id=thread_id,
-        assistant_id="",
         brief=replace(brief, instructions=instructions, resources=settle_resources(engine, wanted, Resources())),
-        state=RunState.QUEUED,
         expires_at=now + (order.window_s or engine.lifetimes.run_s),
         tool_choice=order.tool_choice,
         parallel_tool_calls=order.parallel_tool_calls,
@@ -224,6 +224,7 @@ def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
         max_completion_tokens=order.max_output_tokens,
         max_tool_calls=order.max_tool_calls,
         truncates=order.truncates,
+        carried_run_ids=() if earlier is None else (*earlier.carried_run_ids, earlier.id),
     )
 
 
@@ -281,23 +282,21 @@ def thread_after(engine: Engine, response: ResponseRecord) -> str:
     if is_last and known == items and response.conversation_id is None:
         return response.thread_id
     thread = need(engine, ThreadRecord, response.thread_id)
-    branch = replace(thread, id=engine.new_id(IdKind.THREAD), created_at=engine.now())
-    engine.store.insert(branch)
+    branch = engine.store.insert(replace(thread, id=engine.new_id(IdKind.THREAD), created_at=engine.now()))
     for item in known:
         copy_item(engine, branch.id, item)
     return branch.id
 
 
 def carry_calls(
-    engine: Engine, run: RunRecord, last: ResponseRecord | None, items: Sequence[NewItem]
+    engine: Engine, run: RunRecord, open_steps: tuple[StepRecord, ...], items: Sequence[NewItem]
 ) -> tuple[StepRecord, ...]:
-    """The steps of the last response, whose calls are answered now, and those of calls that came as items.
+    """The open steps of the last response, whose calls are answered now, and those of calls that came as items.
 
     Raises Refusal for an answer without its call, and for a call without an answer.
     """
     answers = {item.call.id: item.call for item in items if item.call is not None and item.call.output is not None}
     known = {item.call.id: item.call for item in items if item.call is not None and item.call.output is None}
-    open_steps = _open_steps(engine, last)
     awaited = {call.id: call for step in open_steps for call in step.calls if isinstance(call, FunctionCall)}
     for call_id in answers:
         if call_id not in awaited and call_id not in known:
@@ -315,18 +314,11 @@ def carry_calls(
     return tuple(steps)
 
 
-def find_carried(engine: Engine, last: ResponseRecord | None) -> tuple[str, ...]:
-    """The runs whose calls are answered now. What they said before them is no part of the question."""
-    run = need(engine, RunRecord, last.run_id) if last is not None and _open_steps(engine, last) else None
-    return () if run is None else (*run.carried_run_ids, run.id)
-
-
 def _open_steps(engine: Engine, last: ResponseRecord | None) -> tuple[StepRecord, ...]:
     """The calls of a response that has called functions and not come to an answer."""
     steps = engine.store.children(StepRecord, last.run_id) if last is not None else ()
     calling = tuple(step for step in steps if step.calls)
-    is_open = any(isinstance(call, FunctionCall) and call.output is None for step in calling for call in step.calls)
-    return calling if is_open else ()
+    return calling if any(step.open_calls for step in calling) else ()
 
 
 def _copy(engine: Engine, run: RunRecord, step: StepRecord, answers: Mapping[str, FunctionCall]) -> StepRecord:
@@ -343,7 +335,7 @@ def create_conversation(engine: Engine, items: Sequence[NewItem], metadata: Mapp
         conversation = ConversationRecord(
             id=engine.new_id(IdKind.CONVERSATION),
             created_at=engine.now(),
-            thread_id=new_thread(engine),
+            thread_id=create_thread(engine, NewThread()).id,
             metadata=metadata,
         )
         engine.store.insert(conversation)

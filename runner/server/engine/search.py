@@ -18,6 +18,7 @@ import threading
 import unicodedata
 from array import array
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from pathlib import Path
@@ -60,14 +61,6 @@ _VECTOR_SCHEMA = (
 MAX_PRODUCTS = 20_000_000  # numbers that are multiplied for one query: some tenths of a second, to read them
 _PLACES = 200
 _RANK_OFFSET = 60  # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (2009)
-
-
-def put_vector(connection: sqlite3.Connection, number: int, vector: Vector) -> None:
-    """Keep the vector of a chunk as float32, of length 1, so that a product is a cosine."""
-    connection.execute(
-        "INSERT INTO vectors (number, model, vector) VALUES (?, ?, ?)",
-        (number, vector.model, _unit(vector.values).tobytes()),
-    )
 
 
 def rank_by_meaning(connection: sqlite3.Connection, numbers: Collection[int], vector: Vector) -> tuple[int, ...]:
@@ -203,11 +196,14 @@ class Index:
     def __init__(self, database: Path) -> None:
         self._lock = threading.Lock()
         self._connection = open_database(database, any_thread=True)
-        self._connection.execute("PRAGMA temp_store=MEMORY")
-        self._connection.create_function("fold", 1, fold_text, deterministic=True)
-        with transaction(self._connection):
-            for statement in (*_SCHEMA, *_VECTOR_SCHEMA):
-                self._connection.execute(statement)
+        with ExitStack() as unless_opened:
+            unless_opened.callback(self._connection.close)
+            self._connection.execute("PRAGMA temp_store=MEMORY")
+            self._connection.create_function("fold", 1, fold_text, deterministic=True)
+            with transaction(self._connection):
+                for statement in (*_SCHEMA, *_VECTOR_SCHEMA):
+                    self._connection.execute(statement)
+            unless_opened.pop_all()
 
     def close(self) -> None:
         with self._lock:
@@ -232,8 +228,13 @@ class Index:
                     row,
                 )
                 self._connection.execute(f"INSERT INTO {_TERMS} (rowid, text) VALUES (?, ?)", (cursor.lastrowid, terms))
-                if vector is not None and cursor.lastrowid is not None:
-                    put_vector(self._connection, cursor.lastrowid, vector)
+                if vector is not None:
+                    # As float32, of length 1, so that a product is a cosine.
+                    content = _unit(vector.values).tobytes()
+                    self._connection.execute(
+                        "INSERT INTO vectors (number, model, vector) VALUES (?, ?, ?)",
+                        (cursor.lastrowid, vector.model, content),
+                    )
 
     def remove(self, store_id: str, file_id: str) -> None:
         with self._lock, transaction(self._connection):

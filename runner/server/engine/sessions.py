@@ -5,7 +5,7 @@ A session's hosted environment is a container that code works in, with its files
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -28,12 +28,11 @@ from runner.server.engine.runs.runs import (
     NewMessage,
     NewThread,
     active_run,
-    answer_calls,
     append_message,
     cancel_run,
     create_thread,
     delete_thread,
-    submit_outputs,
+    take_outputs,
 )
 from runner.server.engine.state.file_storage import ContainerFileRecord, FileRecord
 from runner.server.engine.state.records import (
@@ -50,7 +49,7 @@ from runner.server.engine.state.records import (
     ToolCall,
     ToolSetting,
 )
-from runner.server.engine.state.refusals import Conflict, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Missing, Refusal
 from runner.server.extraction import readable_types
 from runner.server.inference import Role
 
@@ -94,14 +93,12 @@ def session_of(engine: Engine, environment_id: str) -> SessionRecord:
 async def put_file(engine: Engine, session: SessionRecord, order: NewFile) -> ContainerFileRecord:
     """In the place of what has that path. Raises Refusal if the environment has expired, or there is no such upload."""
     assert session.container_id is not None, "the session has an environment"
-    upload = await _upload_of(engine, session, order)
+    upload = _upload_of(engine, session, order)
     with engine.store.transaction():
         container = use_container(engine, session.container_id)
         for old in engine.store.children(ContainerFileRecord, container.id, {"name": order.name}):
             delete_container_file(engine, old.id)
-        new = new_file(engine, container.id, upload, engine.new_id(IdKind.CONTAINER_FILE), order.name)
-        file = replace(new, origin_id=upload.id)
-        engine.store.insert(file)
+        file = engine.store.insert(new_file(engine, container.id, upload, order.name, origin_id=upload.id))
     if file_type(upload.filename) in readable_types():
         # What can't be read lies there all the same.
         with suppress(Refusal):
@@ -109,15 +106,11 @@ async def put_file(engine: Engine, session: SessionRecord, order: NewFile) -> Co
     return file
 
 
-async def _upload_of(engine: Engine, session: SessionRecord, order: NewFile) -> FileRecord:
+def _upload_of(engine: Engine, session: SessionRecord, order: NewFile) -> FileRecord:
     """What was sent along is the thread's, and goes with it."""
     if order.file_id is not None:
         return need(engine, FileRecord, order.file_id)
-
-    async def content() -> AsyncIterator[bytes]:
-        yield order.content
-
-    arrival = await engine.blobs.receive(content())
+    arrival = engine.blobs.write([order.content])
     name = PurePosixPath(order.name).name
     return keep_file(engine, arrival, filename=name, purpose=PURPOSE, thread_id=session.thread_id)
 
@@ -231,9 +224,7 @@ def start_turn(engine: Engine, session: SessionRecord, messages: tuple[NewMessag
         id=engine.new_id(IdKind.RUN),
         created_at=now,
         thread_id=session.thread_id,
-        assistant_id="",
         brief=_brief_of(session),
-        state=RunState.QUEUED,
         expires_at=now + engine.lifetimes.run_s,
     )
     brought = unread_files(engine, session)
@@ -259,11 +250,7 @@ def open_calls(engine: Engine, run: RunRecord) -> tuple[FunctionCall, ...]:
     """The calls that a run waits for and that are not answered yet."""
     if run.state is not RunState.REQUIRES_ACTION:
         return ()
-    awaited = {call.id for call in run.awaited}
-    calls = [call for step in engine.store.children(StepRecord, run.id) for call in step.calls]
-    return tuple(
-        call for call in calls if isinstance(call, FunctionCall) and call.id in awaited and call.output is None
-    )
+    return tuple(call for step in engine.store.children(StepRecord, run.id) for call in step.open_calls)
 
 
 def take_result(engine: Engine, session: SessionRecord, turn_id: str, output: FunctionOutput) -> None:
@@ -275,14 +262,7 @@ def take_result(engine: Engine, session: SessionRecord, turn_id: str, output: Fu
     waiting = open_calls(engine, run) if run is not None and run.thread_id == session.thread_id else ()
     if run is None or output.call_id not in [call.id for call in waiting]:
         raise Refusal(f"Unknown pending tool call: {output.call_id}", code="invalid_request_error")
-    steps = [answer_calls(step, {output.call_id: output}) for step in engine.store.children(StepRecord, run.id)]
-    for step in steps:
-        engine.store.replace(step)
-    if len(waiting) == 1:
-        calls = {call.id: call for step in steps for call in step.calls if isinstance(call, FunctionCall)}
-        answered = (calls[call.id] for call in run.awaited)
-        outputs = [FunctionOutput(call_id=one.id, output=one.output or "", is_error=one.is_error) for one in answered]
-        submit_outputs(engine, session.thread_id, run.id, outputs)
+    take_outputs(engine, run, (output,))
 
 
 def cancel_turn(engine: Engine, session: SessionRecord) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from mimetypes import guess_type
-from pathlib import PurePosixPath
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,18 +18,17 @@ from runner.server.engine.containers import (
     look_at_container,
     use_container,
 )
-from runner.server.engine.core import Engine, need
+from runner.server.engine.core import Engine
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
 from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, Json, read_body, read_idle_time, read_limits
 from runner.server.wire.forms import Content, read_content_or
 from runner.server.wire.replies import (
-    ANY_TYPE,
     browsing,
-    deleted_reply,
+    deleted_body,
     deleting,
-    json_reply,
-    reply_content,
+    finding,
+    reply_content_of,
     resource_routes,
     route,
     unix_seconds,
@@ -88,27 +85,26 @@ def _container_routes(engine: Engine) -> list[Route]:
     def render(container: ContainerRecord) -> Json:
         return render_container(container, engine.now())
 
-    async def create(request: Request) -> Response:
-        return json_reply(render(create_container(engine, read_new_container(await read_body(request)))))
+    async def create(request: Request) -> Json:
+        return render(create_container(engine, read_new_container(await read_body(request))))
 
     return resource_routes(
         "/containers",
         "container_id",
         create=create,
         browse=browsing(engine, ContainerRecord, render, parameters=FORWARD_PARAMETERS, filtered_by="name"),
-        retrieve=lambda request: json_reply(render(look_at_container(engine, request.path_params["container_id"]))),
+        retrieve=lambda request: render(look_at_container(engine, request.path_params["container_id"])),
         delete=deleting("container_id", partial(delete_container, engine), "container"),
     )
 
 
 def _file_routes(engine: Engine) -> list[Route]:
-    def container_id(request: Request) -> str:
-        return use_container(engine, request.path_params["container_id"]).id
+    def find_container(request: Request) -> ContainerRecord:
+        return use_container(engine, request.path_params["container_id"])
 
-    def find(request: Request) -> ContainerFileRecord:
-        return need(engine, ContainerFileRecord, request.path_params["file_id"], container_id(request))
+    find = finding(engine, ContainerFileRecord, "file_id", find_container)
 
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         place = request.path_params["container_id"]
         if request.headers.get("content-type", "").startswith("multipart/"):
             given: Content | str = await read_content_or(request, engine.blobs, "file_id")
@@ -120,22 +116,20 @@ def _file_routes(engine: Engine) -> list[Route]:
             file = copy_upload(engine, place, given)
         else:
             file = keep_uploaded(engine, place, given.arrival, given.filename)
-        return json_reply(render_container_file(file))
+        return render_container_file(file)
 
     def content(request: Request) -> Response:
         file = find(request)
-        filename = PurePosixPath(file.name).name
-        media_type, packing = guess_type(filename)
-        return reply_content(engine, file, filename, media_type if media_type and not packing else ANY_TYPE)
+        return reply_content_of(engine, file, file.name)
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         file = find(request)
         delete_container_file(engine, file.id)
-        return deleted_reply(file.id, "container.file")
+        return deleted_body(file.id, "container.file")
 
     path = "/containers/{container_id}/files"
     browse = browsing(
-        engine, ContainerFileRecord, render_container_file, parent_id=container_id, parameters=FORWARD_PARAMETERS
+        engine, ContainerFileRecord, render_container_file, parent=find_container, parameters=FORWARD_PARAMETERS
     )
     return [
         *resource_routes(
@@ -143,7 +137,7 @@ def _file_routes(engine: Engine) -> list[Route]:
             "file_id",
             create=create,
             browse=browse,
-            retrieve=lambda request: json_reply(render_container_file(find(request))),
+            retrieve=lambda request: render_container_file(find(request)),
             delete=delete,
         ),
         route("GET", f"{path}/{{file_id}}/content", content),

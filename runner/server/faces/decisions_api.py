@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine
 from runner.server.inference import Exhibit, Fail, Judged, JudgeQuestion, Matter, QuestionKind
 from runner.server.wire.fields import BadRequest, Fields, Json, read_body
-from runner.server.wire.replies import error_reply, json_reply, render_usage, route, unless_gone
+from runner.server.wire.replies import Answered, error_reply, render_usage, route, unless_gone
 
 MAX_QUESTIONS, MAX_ITEMS, MAX_PARTS = 400, 1000, 1000
 CHOICES, LEVELS = (2, 255), (2, 10)
@@ -34,7 +33,7 @@ _NEVER = (
 
 
 def routes(engine: Engine) -> list[Route]:
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Answered:
         matter = read_matter(await read_body(request))
         judge: Callable[[Matter], Awaitable[Judged | Fail]] | None = getattr(engine.inference, "judge", None)
         if judge is None:
@@ -44,7 +43,7 @@ def routes(engine: Engine) -> list[Route]:
             status = _STATUS_OF.get(judged.code, 500)
             kind = "invalid_request_error" if status == 400 else judged.code
             return error_reply(status, judged.message, code=judged.code, kind=kind)
-        return json_reply(render_decision(matter, judged))
+        return render_decision(matter, judged)
 
     return [route("POST", "/decisions", create)]
 

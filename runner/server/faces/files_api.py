@@ -35,8 +35,7 @@ from runner.server.engine.state.file_storage import (
     StoreRecord,
     stored_file_id,
 )
-from runner.server.engine.state.refusals import Missing
-from runner.server.engine.state.store import Tally
+from runner.server.engine.state.store import Missing, Tally
 from runner.server.inference import Passage
 from runner.server.wire.fields import (
     FORWARD_PARAMETERS,
@@ -56,10 +55,11 @@ from runner.server.wire.fields import (
 from runner.server.wire.forms import read_upload
 from runner.server.wire.replies import (
     browsing,
-    deleted_reply,
+    deleted_body,
     deleting,
+    finding,
     json_reply,
-    page_reply,
+    page_body,
     reply_content,
     resource_routes,
     route,
@@ -76,28 +76,27 @@ def routes(engine: Engine) -> list[Route]:
 
 
 def _file_routes(engine: Engine) -> list[Route]:
-    def find(request: Request) -> FileRecord:
-        return need(engine, FileRecord, request.path_params["file_id"])
+    find = finding(engine, FileRecord, "file_id")
 
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         read_query(request)
         upload = await read_upload(request, engine.blobs)
         file = keep_file(
             engine, upload.arrival, filename=upload.filename, purpose=upload.purpose, lifetime_s=upload.lifetime_s
         )
-        return json_reply(render_file(file))
+        return render_file(file)
 
-    def browse(request: Request) -> Response:
+    def browse(request: Request) -> Json:
         query = read_query(request, *FORWARD_PARAMETERS, "purpose")
         purpose = query.text("purpose")
         matching = {} if purpose is None else {"purpose": purpose}
         page = read_page(query, default=MAX_LISTED, most=MAX_LISTED)
-        return page_reply(engine.store.page(FileRecord, "", page, matching), render_file)
+        return page_body(engine.store.page(FileRecord, "", page, matching), render_file)
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         file_id = request.path_params["file_id"]
         delete_file(engine, file_id)
-        return json_reply({"object": "file", "deleted": True, "id": file_id})
+        return {"object": "file", "deleted": True, "id": file_id}
 
     def content(request: Request) -> Response:
         file = find(request)
@@ -105,8 +104,8 @@ def _file_routes(engine: Engine) -> list[Route]:
             raise BadRequest(f"Not allowed to download files of purpose: {file.purpose}")
         return reply_content(engine, file, file.filename)
 
-    def retrieve(request: Request) -> Response:
-        return json_reply(render_file(find(request)))
+    def retrieve(request: Request) -> Json:
+        return render_file(find(request))
 
     return [
         *resource_routes("/files", "file_id", create=create, browse=browse, retrieve=retrieve, delete=delete),
@@ -271,11 +270,11 @@ def _store_routes(engine: Engine) -> list[Route]:
         changes = read_store_changes(await read_body(request))
         return reply(update_store(engine, request.path_params["store_id"], changes))
 
-    async def search(request: Request) -> Response:
+    async def search(request: Request) -> Json:
         order = _read_order(await read_body(request))
         passages = await search_store(engine, request.path_params["store_id"], order)
         found = [_render(passage) for passage in passages]
-        return json_reply({**_whole_page("search_results", found), "search_query": list(order.queries)})
+        return {**_whole_page("search_results", found), "search_query": list(order.queries)}
 
     return [
         *resource_routes(
@@ -354,14 +353,14 @@ def _stored_file_routes(engine: Engine) -> list[Route]:
         stored = find_stored_file(engine, request)
         return reply(set_fields(engine, StoredFileRecord, stored.id, attributes=read_attributes(body) or {}))
 
-    async def content(request: Request) -> Response:
+    async def content(request: Request) -> Json:
         text = await read_stored_text(engine, find_stored_file(engine, request))
-        return json_reply(_whole_page("file_content", [{"type": "text", "text": text}]))
+        return _whole_page("file_content", [{"type": "text", "text": text}])
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         stored = find_stored_file(engine, request)
         detach(engine, stored)
-        return deleted_reply(stored.file_id, "vector_store.file")
+        return deleted_body(stored.file_id, "vector_store.file")
 
     path = "/vector_stores/{store_id}/files"
     return [
@@ -378,20 +377,18 @@ def _stored_file_routes(engine: Engine) -> list[Route]:
     ]
 
 
-def _browse_files(engine: Engine, request: Request, batch: BatchRecord | None = None) -> Response:
+def _browse_files(engine: Engine, request: Request, batch: BatchRecord | None = None) -> Json:
     query = read_query(request, *PAGE_PARAMETERS, "filter")
     store = need(engine, StoreRecord, request.path_params["store_id"])
     state = query.choice("filter", [state.value for state in IndexState])
     matching = {} if batch is None else {"batch_id": batch.id}
     if state is not None:
         matching["state"] = state
-    return page_reply(engine.store.page(StoredFileRecord, store.id, read_page(query), matching), render_stored_file)
+    return page_body(engine.store.page(StoredFileRecord, store.id, read_page(query), matching), render_stored_file)
 
 
 def _batch_routes(engine: Engine) -> list[Route]:
-    def find(request: Request) -> BatchRecord:
-        need(engine, StoreRecord, request.path_params["store_id"])
-        return need(engine, BatchRecord, request.path_params["batch_id"], request.path_params["store_id"])
+    find = finding(engine, BatchRecord, "batch_id", finding(engine, StoreRecord, "store_id"))
 
     def reply(batch: BatchRecord) -> Response:
         files = tally_files(engine, batch.store_id, batch)

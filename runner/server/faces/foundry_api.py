@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
 from starlette.requests import Request
@@ -11,17 +10,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.agent_versions import (
-    NewVersion,
     create_version,
-    delete_agent,
     delete_version,
-    enable_agent,
     find_latest,
     need_version,
 )
-from runner.server.engine.core import Engine, need
+from runner.server.engine.core import Engine, drop, need, set_fields
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
-from runner.server.engine.state.refusals import Conflict, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Missing, Refusal
 from runner.server.wire.fields import (
     PAGE_PARAMETERS,
     BadRequest,
@@ -33,7 +29,7 @@ from runner.server.wire.fields import (
     read_page,
     read_query,
 )
-from runner.server.wire.replies import Answer, describe_missing, json_reply, page_reply, route, unix_seconds
+from runner.server.wire.replies import Answer, Answered, describe_missing, json_reply, page_body, route, unix_seconds
 
 PATHS = ("agents",)
 PREFIX = "/api/projects/{project}"
@@ -53,28 +49,28 @@ _UNSAID: dict[int, str] = {404: "not_found", 409: "conflict"}
 
 
 def routes(engine: Engine) -> list[Route]:
-    def browse(request: Request) -> Response:
+    def browse(request: Request) -> Json:
         query = _read_query(request, "kind", *PAGE_PARAMETERS)
         # Agents of prompts are all there are here.
         kind = query.choice("kind", ("prompt", "hosted", "workflow", "external", "voice"))
         if kind not in (None, "prompt"):
-            return json_reply({"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False})
+            return {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
         page = engine.store.page(NamedAgentRecord, "", read_page(query))
-        return page_reply(page, lambda agent: render_agent(engine, agent))
+        return page_body(page, lambda agent: render_agent(engine, agent))
 
-    def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Json:
         _read_query(request)
-        return json_reply(render_agent(engine, need(engine, NamedAgentRecord, _name(request))))
+        return render_agent(engine, need(engine, NamedAgentRecord, _name(request)))
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         read_flag(_read_query(request, "force"), "force")
-        delete_agent(engine, _name(request))
-        return json_reply({"object": "agent.deleted", "name": _name(request), "deleted": True})
+        drop(engine, NamedAgentRecord, _name(request))
+        return {"object": "agent.deleted", "name": _name(request), "deleted": True}
 
     def switch(is_enabled: bool) -> Answer:
         def answer(request: Request) -> Response:
             _read_query(request)
-            enable_agent(engine, _name(request), is_enabled=is_enabled)
+            set_fields(engine, NamedAgentRecord, _name(request), is_enabled=is_enabled)
             return Response(status_code=204)
 
         return answer
@@ -93,7 +89,7 @@ def routes(engine: Engine) -> list[Route]:
 
 
 def _version_answers(engine: Engine, path: str) -> tuple[tuple[str, str, Answer], ...]:
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         _read_query(request)
         body = await read_body(request, _VERSION)
         name = _name(request)
@@ -103,25 +99,37 @@ def _version_answers(engine: Engine, path: str) -> tuple[tuple[str, str, Answer]
                 "in the middle, and must not exceed 63 characters."
             )
             raise BadRequest(message, param="agent_name", code="invalid_parameters")
-        return json_reply(render_version(create_version(engine, name, _read_version(body))))
+        body.only("definition", "metadata", "description", "draft", "blueprint_reference")
+        body.refuse("blueprint_reference")
+        definition = body.needed_mapping("definition")
+        _check_definition(definition)
+        version = create_version(
+            engine,
+            name,
+            definition={name: value for name, value in definition.values.items() if value is not None},
+            description=body.text("description", longest=_MAX_DESCRIPTION),
+            is_draft=body.flag("draft") or False,
+            metadata=read_metadata(body) or {},
+        )
+        return render_version(version)
 
-    def browse(request: Request) -> Response:
+    def browse(request: Request) -> Json:
         query = _read_query(request, "include_drafts", *PAGE_PARAMETERS)
         need(engine, NamedAgentRecord, _name(request))
         matching = {} if read_flag(query, "include_drafts") else {"is_draft": False}
-        return page_reply(
+        return page_body(
             engine.store.page(AgentVersionRecord, _name(request), read_page(query), matching), render_version
         )
 
-    def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Json:
         _read_query(request)
-        return json_reply(render_version(need_version(engine, _name(request), request.path_params["version"])))
+        return render_version(need_version(engine, _name(request), request.path_params["version"]))
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         read_flag(_read_query(request, "force"), "force")
         name, version = _name(request), request.path_params["version"]
         delete_version(engine, name, version)
-        return json_reply({"object": "agent.version.deleted", "name": name, "version": version, "deleted": True})
+        return {"object": "agent.version.deleted", "name": name, "version": version, "deleted": True}
 
     one = f"{path}/{{version}}"
     return (("POST", path, create), ("GET", path, browse), ("GET", one, retrieve), ("DELETE", one, delete))
@@ -137,19 +145,6 @@ def _read_query(request: Request, *names: str) -> Fields:
     query = read_query(request, _VERSION, *names)
     query.needed_choice(_VERSION, ("v1",))
     return query
-
-
-def _read_version(body: Fields) -> NewVersion:
-    body.only("definition", "metadata", "description", "draft", "blueprint_reference")
-    body.refuse("blueprint_reference")
-    definition = body.needed_mapping("definition")
-    _check_definition(definition)
-    return NewVersion(
-        definition={name: value for name, value in definition.values.items() if value is not None},
-        description=body.text("description", longest=_MAX_DESCRIPTION),
-        is_draft=body.flag("draft") or False,
-        metadata=read_metadata(body) or {},
-    )
 
 
 def _check_definition(definition: Fields) -> None:
@@ -199,10 +194,10 @@ def render_version(version: AgentVersionRecord) -> Json:
     }
 
 
-def _in_azures_words(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+def _in_azures_words(answer: Answer) -> Answer:
     """Errors as Azure has them: each has a code."""
 
-    async def endpoint(request: Request) -> Response:
+    async def endpoint(request: Request) -> Answered:
         try:
             reply = answer(request)
             return await reply if isawaitable(reply) else reply

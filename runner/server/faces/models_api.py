@@ -7,7 +7,7 @@ from starlette.routing import Route
 from runner.server.engine.core import Engine
 from runner.server.engine.state.records import AssistantRecord
 from runner.server.wire.fields import Json
-from runner.server.wire.replies import json_reply, resource_routes
+from runner.server.wire.replies import resource_routes
 
 PATHS = ("models",)
 
@@ -20,8 +20,8 @@ def routes(engine: Engine) -> list[Route]:
     return resource_routes(
         "/models",
         "model:path",
-        browse=lambda _: json_reply({"object": "list", "data": [_render(name) for name in names()]}),
-        retrieve=lambda request: json_reply(_render(request.path_params["model"])),
+        browse=lambda _: {"object": "list", "data": [_render(name) for name in names()]},
+        retrieve=lambda request: _render(request.path_params["model"]),
     )
 
 

@@ -41,8 +41,8 @@ _MESSAGE = "The fault script says that this request fails."
 def read_faults(path: Path, *, file: str) -> FaultPlan:
     """The plan of a file; `file` is its name in messages. Raises ConfigError with all mistakes."""
     document = read_document(path, file=file, schema=lambda _: fault_schema())
-    rules = tuple(_Reader(document, place).read_rule() for place in document.sound_items("faults"))
-    limits = tuple(_Reader(document, place).read_limit() for place in document.sound_items("limits"))
+    rules = tuple(_Reader(document, place).read_rule() for place, _ in document.sound_items("faults"))
+    limits = tuple(_Reader(document, place).read_limit() for place, _ in document.sound_items("limits"))
     document.check()
     assert isinstance(document.value, dict)
     return FaultPlan(rules=rules, limits=limits, seed=document.value.get("seed", 0))

@@ -7,6 +7,8 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from inspect import isawaitable
+from mimetypes import guess_type
+from pathlib import PurePosixPath
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
@@ -15,12 +17,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from runner.server.engine.core import Engine
+from runner.server.engine.core import Engine, need, set_fields
 from runner.server.engine.state.file_storage import CHUNK_BYTES, ContainerFileRecord, FileRecord
 from runner.server.engine.state.records import Record
-from runner.server.engine.state.refusals import Missing, Refusal
-from runner.server.engine.state.store import Page, PageRequest
-from runner.server.wire.fields import PAGE_PARAMETERS, BadRequest, Json, read_page, read_query
+from runner.server.engine.state.store import Missing, Page, PageRequest, Refusal
+from runner.server.wire.fields import PAGE_PARAMETERS, BadRequest, Json, read_body, read_metadata, read_page, read_query
 
 T = TypeVar("T")
 
@@ -53,22 +54,22 @@ def list_body(items: Sequence[Json], *, has_more: bool) -> Json:
     }
 
 
-def page_reply(page: Page[T], render: Callable[[T], Json]) -> Response:
-    return json_reply(list_body([render(item) for item in page.items], has_more=page.has_more))
+def page_body(page: Page[T], render: Callable[[T], Json]) -> Json:
+    return list_body([render(item) for item in page.items], has_more=page.has_more)
 
 
-def reply_page(bodies: Sequence[Json], page: PageRequest) -> Response:
+def cut_page(bodies: Sequence[Json], page: PageRequest) -> Json:
     """One page of objects that are given oldest first. Raises Refusal for a cursor that is none of them."""
     ordered = list(reversed(bodies)) if page.newest_first else list(bodies)
     ids = [body["id"] for body in ordered]
     if page.after is not None and page.after not in ids:
         raise Refusal(f"Invalid cursor: there is no object with id '{page.after}' in this list.", param="after")
     found = ordered[0 if page.after is None else ids.index(page.after) + 1 :]
-    return json_reply(list_body(found[: page.limit], has_more=len(found) > page.limit))
+    return list_body(found[: page.limit], has_more=len(found) > page.limit)
 
 
-def deleted_reply(object_id: str, kind: str) -> Response:
-    return json_reply({"id": object_id, "object": f"{kind}.deleted", "deleted": True})
+def deleted_body(object_id: str, kind: str) -> Json:
+    return {"id": object_id, "object": f"{kind}.deleted", "deleted": True}
 
 
 def unix_seconds(time: float | None) -> int | None:
@@ -86,11 +87,18 @@ def render_usage(read: int, said: int, **more: int) -> Json:
     }
 
 
-ANY_TYPE = "application/octet-stream"
+_ANY_TYPE = "application/octet-stream"
+
+
+def reply_content_of(engine: Engine, file: FileRecord | ContainerFileRecord, path: str) -> Response:
+    """Called as its path has it, and of the type that this tells. Raises Missing as below."""
+    filename = PurePosixPath(path).name
+    media_type, packing = guess_type(filename)
+    return reply_content(engine, file, filename, media_type if media_type and not packing else _ANY_TYPE)
 
 
 def reply_content(
-    engine: Engine, file: FileRecord | ContainerFileRecord, filename: str, media_type: str = ANY_TYPE
+    engine: Engine, file: FileRecord | ContainerFileRecord, filename: str, media_type: str = _ANY_TYPE
 ) -> Response:
     """Raises Missing if the file is gone since it was looked up."""
     try:
@@ -125,15 +133,14 @@ class EventStream(StreamingResponse):
             self._at_end()
 
 
-async def wait_until_gone(request: Request) -> None:
-    """Until the client has left; its request's body has been read."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
-    """What the work comes to. If the client leaves before, it is cancelled: raises ClientDisconnect."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(wait_until_gone(request))
+    """What the work comes to, once the body has been read. Raises ClientDisconnect if the client leaves before."""
+
+    async def leave() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(leave())
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -218,13 +225,16 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
 
 
 R = TypeVar("R", bound=Record)
-Answer = Callable[[Request], Response | Awaitable[Response]]
+Answered = Json | Response
+Answer = Callable[[Request], Answered | Awaitable[Answered]]
+"""What comes of a request: the body of an answer, or an answer that has more to it."""
 
 
 def route(method: str, path: str, answer: Answer) -> Route:
     async def endpoint(request: Request) -> Response:
-        reply = answer(request)
-        return await reply if isawaitable(reply) else reply
+        answered = answer(request)
+        found = await answered if isawaitable(answered) else answered
+        return found if isinstance(found, Response) else json_reply(found)
 
     return Route(path, endpoint, methods=[method])
 
@@ -242,23 +252,46 @@ def resource_routes(path: str, key: str, **answers: Answer) -> list[Route]:
     return [route(*places[name], answer) for name, answer in answers.items()]
 
 
+def finding(
+    engine: Engine, cls: type[R], key: str, parent: Callable[[Request], Record] | None = None
+) -> Callable[[Request], R]:
+    """Finds the object whose id is the path parameter `key`, of that parent if there is one. Raises Missing."""
+    return lambda request: need(engine, cls, request.path_params[key], parent(request).id if parent else "")
+
+
+def noting(
+    engine: Engine, find: Callable[[Request], R], render: Callable[[R], Answered], *, is_needed: bool = False
+) -> Answer:
+    """Changes an object's metadata."""
+
+    async def update(request: Request) -> Answered:
+        body = await read_body(request)
+        body.only("metadata")
+        if is_needed and "metadata" not in body.values:
+            body.need("metadata")
+        found = find(request)
+        return render(set_fields(engine, type(found), found.id, metadata=read_metadata(body)))
+
+    return update
+
+
 def browsing(
     engine: Engine,
     cls: type[R],
     render: Callable[[R], Json],
     *,
-    parent_id: Callable[[Request], str] = lambda _: "",
+    parent: Callable[[Request], Record] | None = None,
     parameters: Sequence[str] = PAGE_PARAMETERS,
     filtered_by: str | None = None,
 ) -> Answer:
     """Answers with a page of one parent's objects, of those alone that have the value asked for in a field."""
 
-    def browse(request: Request) -> Response:
+    def browse(request: Request) -> Json:
         query = read_query(request, *parameters, *((filtered_by,) if filtered_by else ()))
         page = read_page(query)
         value = query.text(filtered_by) if filtered_by else None
         matching = {} if filtered_by is None or value is None else {filtered_by: value}
-        return page_reply(engine.store.page(cls, parent_id(request), page, matching), render)
+        return page_body(engine.store.page(cls, parent(request).id if parent else "", page, matching), render)
 
     return browse
 
@@ -266,9 +299,9 @@ def browsing(
 def deleting(key: str, delete: Callable[[str], object], shown_as: str) -> Answer:
     """Deletes the object whose id is the path parameter `key`."""
 
-    def answer(request: Request) -> Response:
+    def answer(request: Request) -> Json:
         object_id = request.path_params[key]
         delete(object_id)
-        return deleted_reply(object_id, shown_as)
+        return deleted_body(object_id, shown_as)
 
     return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from each_case import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from number_judging import judge
@@ -152,16 +153,14 @@ GIVEN = (
 ).split("|")
 
 
-@pytest.mark.parametrize(
-    ("answer", "value"), [(one, value) for value, all_ in MULTIPLIED.items() for one in all_.split("|")]
-)
+@each(("answer", "value"), [(one, value) for value, all_ in MULTIPLIED.items() for one in all_.split("|")])
 def test_a_known_multiplier_multiplies(answer: str, value: str) -> None:
     finding = judge(answer, value)
 
     assert finding.holds, finding.reason
 
 
-@pytest.mark.parametrize("word", MULTIPLIERS)
+@each("word", MULTIPLIERS)
 def test_no_multiplier_leaves_the_digits_as_they_are(word: str) -> None:
     frames = ("12 {}", "12{}", "12 {} Euro", "12-{}", "12\u00a0{}", "**12 {}**", "$12 {} in all", "**12** {}")
     assert [frame for frame in frames if judge(frame.format(word), "12").holds] == []
@@ -191,8 +190,8 @@ def test_groups_of_digits_are_one_number(answer: str) -> None:
     assert not judge(answer, "1", take="any").holds
 
 
-@pytest.mark.parametrize("answer", COMPOUNDS)
-@pytest.mark.parametrize("value", ["2", "15"])
+@each("answer", COMPOUNDS)
+@each("value", ["2", "15"])
 def test_no_part_of_a_quantity_in_two_units_passes(answer: str, value: str) -> None:
     assert not judge(answer, value).holds
 
@@ -239,7 +238,7 @@ def test_a_unit_is_the_same_in_every_spelling(answer: str, value: str, unit: str
     assert finding.holds, finding.reason
 
 
-@pytest.mark.parametrize("mark", [*MARKS, *DATES, *NAMES])
+@each("mark", [*MARKS, *DATES, *NAMES])
 def test_digits_behind_the_number_that_are_none_change_nothing(mark: str) -> None:
     for frame in ("39.25{}", "You pay 39.25 EUR{}", "The total is $39.25{}."):
         finding = judge(frame.replace("{}", mark), "39.25")
@@ -254,7 +253,7 @@ def test_the_number_is_read_in_the_sentences_of_many_languages(sentence: str) ->
     assert finding.holds, finding.reason
 
 
-@pytest.mark.parametrize("sentence", NOT_THE_NUMBER)
+@each("sentence", NOT_THE_NUMBER)
 def test_ranges_bounds_and_denials_are_seen_in_many_languages(sentence: str) -> None:
     assert not judge(sentence.format("39"), "39").holds
     assert not judge(sentence.format("39"), "40").holds
@@ -519,7 +518,7 @@ NOT_STOOD_BY = (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     "answer",
     "18|18 eggs|18人|18个鸡蛋|18명|18 ans|18 Jahre|18 лет|18 años|18 साल|答案是18|答えは18です|답은 18입니다|18"
     " miles|18 bills|18 militia|18 bilateral talks"
@@ -533,7 +532,7 @@ def test_an_ordinary_answer_passes(answer: str) -> None:
     assert finding.holds, finding.reason
 
 
-@pytest.mark.parametrize(
+@each(
     "answer",
     "18 plus|2 × 18|18-A|18A|18 к|18 K|18 B|$m 18|million 18|T€ 18|in millions of dollars: 18|(in Mio. EUR) 18|18"
     " Billionen|18 billion de francs|18 тысячи"

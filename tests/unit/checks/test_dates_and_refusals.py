@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cpu_time import at_most_cpu_s
+from each_case import each
 
 from runner.checks import an_answer, date, refuses
 from runner.errors import CheckBroken
@@ -198,15 +199,15 @@ NOT_GIVEN = (
 )
 
 
-@pytest.mark.parametrize("answer", GIVEN.split("|"))
+@each("answer", GIVEN.split("|"))
 def test_a_date_that_a_help_desk_gives_is_given(answer: str) -> None:
     finding = date.Check(value="2027-07-03").judge(an_answer(answer))
 
     assert finding.holds, finding.reason
 
 
-@pytest.mark.parametrize("answer", [*NOT_GIVEN.split("|"), "3 July is a holiday, so we can't deliver then"])
-@pytest.mark.parametrize("take", ["only", "any", "first", "last"])
+@each("answer", [*NOT_GIVEN.split("|"), "3 July is a holiday, so we can't deliver then"])
+@each("take", ["only", "any", "first", "last"])
 def test_a_date_on_which_something_is_not_or_that_is_not_stood_by_is_doubtful(answer: str, take: str) -> None:
     finding = date.Check(value="2027-07-03", take=take, year=False).judge(an_answer(answer))
 
@@ -375,7 +376,7 @@ NOT_REFUSED = (
 )
 
 
-@pytest.mark.parametrize("answer", REFUSED.split("|"))
+@each("answer", REFUSED.split("|"))
 def test_a_help_desks_refusal_is_one(answer: str) -> None:
     assert refuses.Check().judge(an_answer(answer)).holds
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli._selection import Selection, parse_expression, select_scenarios
+from runner.cli._selection import parse_expression, select_scenarios
 from runner.cli.compare import make_cover
 from runner.domain.assistant import Address
 from runner.domain.scenario import Scenario, Turn
@@ -29,7 +29,7 @@ SCENARIOS = (
 
 
 def chosen(**wanted: object) -> list[str]:
-    found = select_scenarios(SCENARIOS, Selection(**wanted), lambda: {"Receipt": True, "hotel bill": False})  # type: ignore[arg-type]
+    found = select_scenarios(SCENARIOS, lambda: {"Receipt": True, "hotel bill": False}, **wanted)  # type: ignore[arg-type]
     return [one.name for one in found]
 
 

@@ -314,7 +314,7 @@ def replay(seed: int, folder: Path) -> None:
 def _left(folder: Path) -> tuple[tuple[object, str], ...]:
     from runner.journal import Journal
 
-    with Journal.reopen(folder / "journal.jsonl") as journal:
+    with Journal(folder / "journal.jsonl") as journal:
         return journal.live
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from runner.server.engine.core import Engine, Event, Lifetimes, need, open_engine
 from runner.server.engine.documents import ResourceOrder, keep_file
-from runner.server.engine.runs.runs import NewMessage, NewThread, RunOrder, create_assistant, start_run_in_new_thread
+from runner.server.engine.runs.runs import NewMessage, NewThread, RunOrder, keep_assistant, start_run_in_new_thread
 from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import AssistantRecord, Brief, RunRecord, TextPart, ToolSetting
 from runner.server.inference import Answer, Move, Role, Scene, Turnout
@@ -50,11 +51,7 @@ async def engine_at(
 
 def make_assistant(engine: Engine, *tools: str, resources: ResourceOrder | None = None) -> AssistantRecord:
     brief = Brief(model="m", tools=tuple(ToolSetting(name=tool) for tool in tools))
-    return create_assistant(
-        engine,
-        lambda assistant_id, now: AssistantRecord(id=assistant_id, created_at=now, brief=brief),
-        resources or ResourceOrder(),
-    )
+    return keep_assistant(engine, lambda blank: replace(blank, brief=brief), resources or ResourceOrder())
 
 
 def says(text: str) -> NewMessage:

@@ -11,15 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import docx
-import openpyxl
-import pptx
 import pytest
-import reportlab
-from fpdf import FPDF, XPos, YPos
-from pptx.util import Inches
-from reportlab.lib.styles import getSampleStyleSheet
-from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph, SimpleDocTemplate, Table
 
 from runner.domain.files import file_type
 from runner.plugins import load_plugin
@@ -27,7 +19,6 @@ from runner.server import extraction
 
 WORDS = "room burger salad ticket coach ferry museum of the and with for tax total price night hotel guide".split()
 NUMBER = re.compile(r"[0-9](?:[0-9.,]*[0-9])?")
-VERA = Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"
 SOFFICE = shutil.which("soffice")
 
 
@@ -80,11 +71,17 @@ def check(path: Path, writer: Writer) -> None:
     }
 
 
-def fpdf_page(seed: int) -> FPDF:
+# The libraries that write are slow to import, and are so only where these tests are run.
+
+
+def fpdf_page(seed: int) -> Any:
+    import reportlab
+    from fpdf import FPDF
+
     document = FPDF(orientation="landscape" if seed % 5 == 0 else "portrait")
     document.add_page()
     if seed % 2:
-        document.add_font("Vera", "", str(VERA))
+        document.add_font("Vera", "", str(Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"))
     document.set_font("Vera" if seed % 2 else ["Helvetica", "Times", "Courier"][seed % 3], size=8 + seed % 5)
     return document
 
@@ -93,7 +90,7 @@ def write_fpdf_prose(path: Path, writer: Writer, seed: int) -> None:
     document = fpdf_page(seed)
     for _ in range(6):
         align = ["J", "L", "R", "C"][seed % 4]
-        document.multi_cell(0, 6, writer.sentence(), align=align, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        document.multi_cell(0, 6, writer.sentence(), align=align, new_x="LMARGIN", new_y="NEXT")
     document.output(str(path))
 
 
@@ -117,11 +114,16 @@ def write_fpdf_tight_cells(path: Path, writer: Writer, seed: int) -> None:
 
 
 def write_reportlab_table(path: Path, writer: Writer, seed: int) -> None:
+    from reportlab.platypus import SimpleDocTemplate, Table
+
     align = [("ALIGN", (1, 0), (-1, -1), ["LEFT", "RIGHT", "CENTER", "DECIMAL"][seed % 4])]
     SimpleDocTemplate(str(path)).build([Table(writer.rows(3 + seed % 4, 10), style=align)])
 
 
 def write_reportlab_prose(path: Path, writer: Writer, seed: int) -> None:
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.platypus import Paragraph, SimpleDocTemplate
+
     styles = getSampleStyleSheet()
     styles["Normal"].alignment = seed % 5 % 3 * 2  # left, right, justified
     SimpleDocTemplate(str(path)).build([Paragraph(writer.sentence(), styles["Normal"]) for _ in range(10)])
@@ -129,12 +131,18 @@ def write_reportlab_prose(path: Path, writer: Writer, seed: int) -> None:
 
 def write_reportlab_marks(path: Path, writer: Writer, seed: int) -> None:
     """Footnote marks, which are no digits of the amounts before them."""
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.platypus import Paragraph, SimpleDocTemplate
+
     style = getSampleStyleSheet()["Normal"]
     rows = [f"{writer.words()} {writer.number()}<super size={6 + seed % 3}>{mark}</super>" for mark in range(1, 9)]
     SimpleDocTemplate(str(path)).build([Paragraph(row, style) for row in rows])
 
 
 def write_reportlab_columns(path: Path, writer: Writer, seed: int) -> None:
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph
+
     frames = [Frame(40 + 270 * column, 60, 250, 700) for column in range(2)]
     document = BaseDocTemplate(str(path), pageTemplates=[PageTemplate(frames=frames)])
     style = getSampleStyleSheet()["Normal"]
@@ -142,6 +150,8 @@ def write_reportlab_columns(path: Path, writer: Writer, seed: int) -> None:
 
 
 def write_docx(path: Path, writer: Writer, seed: int) -> None:
+    import docx
+
     document = docx.Document()
     document.sections[0].header.paragraphs[0].text = writer.sentence()
     document.sections[0].footer.paragraphs[0].text = writer.sentence()
@@ -163,6 +173,8 @@ def write_docx(path: Path, writer: Writer, seed: int) -> None:
 
 
 def write_xlsx(path: Path, writer: Writer, seed: int) -> None:
+    import openpyxl
+
     book = openpyxl.Workbook()
     for title in ("S", "T"):
         sheet: Any = book.create_sheet(title)
@@ -191,6 +203,9 @@ def write_xlsx(path: Path, writer: Writer, seed: int) -> None:
 
 
 def write_pptx(path: Path, writer: Writer, seed: int) -> None:
+    import pptx
+    from pptx.util import Inches
+
     show = pptx.Presentation()
     for _ in range(1 + seed % 3):
         slide = show.slides.add_slide(show.slide_layouts[5])

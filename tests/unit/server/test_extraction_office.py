@@ -7,18 +7,16 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import docx
-import pptx
 import pytest
-from docx.oxml import parse_xml
-from docx.oxml.ns import nsdecls
-from docx.shared import RGBColor
-from docx.text.run import Run
 from forked_verbs import ForkedReaders
 
 from runner.server.extraction import Unreadable, extract_text
 from runner.server.extraction import docx as docx_kind
+
+if TYPE_CHECKING:
+    from docx.text.run import Run
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +38,8 @@ def lines_of(path: Path) -> list[str]:
 
 
 def word(path: Path, *paragraphs: str) -> Path:
+    import docx
+
     document = docx.Document()
     for text in paragraphs:
         document.add_paragraph(text)
@@ -65,6 +65,8 @@ def body(path: Path, change: Callable[[str], str]) -> Path:
 
 
 def test_a_word_document_is_read_line_by_line_and_its_tables_row_by_row(tmp_path: Path) -> None:
+    import docx
+
     document = docx.Document()
     document.add_heading("Receipt", 0)
     table = document.add_table(0, 3)
@@ -82,6 +84,8 @@ def test_the_xml_may_have_prefixes_of_its_own(tmp_path: Path) -> None:
 
 
 def test_letterhead_comes_first_and_the_foot_last(tmp_path: Path) -> None:
+    import docx
+
     document = docx.Document()
     document.add_paragraph("Dear guest")
     document.sections[0].header.paragraphs[0].text = "Harbour Grill"
@@ -91,6 +95,8 @@ def test_letterhead_comes_first_and_the_foot_last(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_lists_are_read(tmp_path: Path) -> None:
+    import docx
+
     document = docx.Document()
     for style, text in [
         ("List Number", "Pay 39.25"),
@@ -115,6 +121,10 @@ NUMBERING = (
 
 
 def test_lists_have_levels_and_may_begin_again(tmp_path: Path) -> None:
+    import docx
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
     document = docx.Document()
     for list_id, level in [(90, 0), (90, 1), (90, 1), (90, 0), (90, 1), (91, 0), (91, 0), (0, 0), (77, 0)]:
         place = (
@@ -148,6 +158,8 @@ def strike_it_twice(run: Run) -> None:
 
 
 def colour_it(run: Run) -> None:
+    from docx.shared import RGBColor
+
     run.font.color.rgb = RGBColor(255, 0, 0)
 
 
@@ -170,6 +182,8 @@ def colour_it(run: Run) -> None:
 def test_a_run_is_read_as_it_looks(
     tmp_path: Path, before: str, run: str, look: Callable[[Run], None], after: str, line: str
 ) -> None:
+    import docx
+
     document = docx.Document()
     paragraph = document.add_paragraph(before)
     look(paragraph.add_run(run))
@@ -179,6 +193,8 @@ def test_a_run_is_read_as_it_looks(
 
 
 def test_a_style_makes_its_runs_look(tmp_path: Path) -> None:
+    import docx
+
     document = docx.Document()
     mark = document.styles.add_style("Mark", docx.enum.style.WD_STYLE_TYPE.CHARACTER)
     mark.font.superscript = True
@@ -210,6 +226,8 @@ def test_what_a_reader_of_the_page_sees_is_read(tmp_path: Path, paragraph: str, 
 
 
 def test_slides_come_in_the_order_of_the_show_with_their_notes(tmp_path: Path) -> None:
+    import pptx
+
     show = pptx.Presentation()
     for lines in (["Thanks"], ["Prices", "Burger 23.75"]):
         slide = show.slides.add_slide(show.slide_layouts[5])

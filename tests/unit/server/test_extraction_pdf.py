@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import printed_pdfs
 import pypdfium2
 import pytest
-import reportlab
 from forked_verbs import ForkedReaders
-from fpdf import FPDF
-from reportlab.pdfgen.canvas import Canvas
 
 from runner.server.extraction import Unreadable, extract_text
 from runner.server.extraction import pdf as pdf_kind
 from runner.server.extraction import picture as picture_kind
+
+if TYPE_CHECKING:
+    from reportlab.pdfgen.canvas import Canvas
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +158,8 @@ def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:
 
 
 def draw(path: Path, *draw_page: Callable[[Canvas], object], size: tuple[float, float] = (500, 300)) -> Path:
+    from reportlab.pdfgen.canvas import Canvas
+
     canvas = Canvas(str(path), pagesize=size)
     for draw_one in draw_page:
         canvas.setFont("Helvetica", 12)
@@ -339,6 +342,8 @@ def scan_of(path: Path) -> Path:
 
 def with_scans(folder: Path) -> Path:
     """A page of text, one with a picture, and an empty one."""
+    from fpdf import FPDF
+
     picture = scan_of(folder / "scan.png")
     document = FPDF()
     for place in range(3):
@@ -390,6 +395,9 @@ def test_pages_and_pictures_without_text_are_read_with_the_extra(
 def test_text_whose_characters_stand_for_nothing_is_no_readable_text(
     tmp_path: Path, spoil: Callable[[bytes], bytes]
 ) -> None:
+    import reportlab
+    from fpdf import FPDF
+
     document = FPDF()
     document.set_compression(False)
     document.add_page()

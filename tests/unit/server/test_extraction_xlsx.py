@@ -5,16 +5,15 @@ from __future__ import annotations
 import zipfile
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openpyxl
 import pytest
 from forked_verbs import ForkedReaders
-from openpyxl.cell.rich_text import CellRichText
-from openpyxl.utils.datetime import CALENDAR_MAC_1904
-from openpyxl.worksheet.worksheet import Worksheet
 
 from runner.server.extraction import Unreadable, extract_text
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +25,8 @@ def _readers_are_forked(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Co
 
 def write(path: Path, *rows: list[Any], **formats: str) -> Path:
     """A workbook with one sheet; `formats` are number formats by the places of cells."""
+    import openpyxl
+
     book = openpyxl.Workbook()
     sheet: Worksheet = book.worksheets[0]
     sheet.title = "S"
@@ -42,12 +43,16 @@ def read(path: Path) -> str:
 
 
 def test_rows_are_read_with_their_texts_and_numbers(tmp_path: Path) -> None:
+    from openpyxl.cell.rich_text import CellRichText
+
     rows: list[list[Any]] = [["Dish", "Price"], ["So\nda  ", 15.5], [], ["Sum", None, "", True], [CellRichText("Café")]]
     path = write(tmp_path / "book.xlsx", *rows)
     assert read(path) == "[sheet: S]\nDish\tPrice\nSo da\t15.5\nSum\t\t\tTRUE\nCafé"
 
 
 def test_sheets_come_in_their_order_and_hidden_ones_not_at_all(tmp_path: Path) -> None:
+    import openpyxl
+
     book = openpyxl.Workbook()
     for name, state in [("B & C", "visible"), ("H", "hidden"), ("V", "veryHidden"), ("A", "visible"), ("E", "visible")]:
         sheet = book.create_sheet(name)
@@ -60,6 +65,8 @@ def test_sheets_come_in_their_order_and_hidden_ones_not_at_all(tmp_path: Path) -
 
 
 def test_hidden_rows_and_columns_are_not_shown(tmp_path: Path) -> None:
+    import openpyxl
+
     book = openpyxl.Workbook()
     sheet: Worksheet = book.worksheets[0]
     for row in ([1, 2, 3], [4, 5, 6], [7, 8, 9]):
@@ -103,6 +110,9 @@ def test_a_cell_is_read_as_it_is_shown(tmp_path: Path, value: Any, code: str, sh
 
 
 def test_a_book_may_count_its_days_from_1904(tmp_path: Path) -> None:
+    import openpyxl
+    from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
     book = openpyxl.Workbook()
     book.epoch = CALENDAR_MAC_1904
     sheet: Worksheet = book.worksheets[0]
@@ -127,6 +137,8 @@ def test_a_long_sheet_says_that_it_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_cell_far_away_makes_no_endless_line_and_its_absence_is_told(tmp_path: Path) -> None:
+    import openpyxl
+
     book = openpyxl.Workbook()
     sheet: Worksheet = book.worksheets[0]
     for row in (1, 2, 1_048_576):

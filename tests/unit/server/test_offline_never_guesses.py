@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from each_case import each
 
 from runner.server.inference import Answer, GivenFile, Role, Scene, SceneMessage
 from runner.server.inference.offline import choose_move
@@ -518,7 +519,7 @@ def test_a_word_that_hides_the_name_of_a_thing_is_named_in_the_decline(thing: st
     assert f"'{word}' may be no part of a thing's name" in answer.text
 
 
-@pytest.mark.parametrize(("paper", "question"), [(paper, one) for paper, asked in DECLINED.items() for one in asked])
+@each(("paper", "question"), [(paper, one) for paper, asked in DECLINED.items() for one in asked])
 def test_what_could_mean_something_else_is_declined(paper: str, question: str) -> None:
     answer = ask(paper, question)
 

@@ -28,9 +28,9 @@ from runner.server.engine.core import Engine, Lifetimes, need
 from runner.server.engine.documents import delete_file
 from runner.server.engine.responses import NewItem, ResponseOrder, start_response
 from runner.server.engine.runs.runs import NewMessage, sweep
-from runner.server.engine.state.file_storage import Arrival, ContainerFileRecord, ContainerRecord
-from runner.server.engine.state.records import Brief, RunRecord, RunState, TextPart, ToolSetting
-from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.engine.state.file_storage import AUTO, Arrival, ContainerFileRecord, ContainerRecord
+from runner.server.engine.state.records import Brief, RunRecord, RunState, StepRecord, TextPart, ToolSetting
+from runner.server.engine.state.store import Missing, Refusal
 from runner.server.inference import Answer, Move, Role, Scene, ToolRequest, UseTools
 
 
@@ -189,6 +189,19 @@ async def test_a_container_that_goes_while_the_model_thinks_fails_the_run(tmp_pa
     assert run.state is RunState.FAILED
     assert run.failure is not None
     assert run.failure.message == f"Container with id '{container.id}' not found."
+
+
+async def test_a_container_is_made_together_with_the_step_that_knows_of_it(tmp_path: Path) -> None:
+    async with engine_at(tmp_path, Brain(typist)) as engine:
+        with sqlite3.connect(tmp_path / "server.db", isolation_level=None) as database:
+            # As a process that is killed there: after the container, before the step.
+            refuse = f"WHEN NEW.kind = '{StepRecord.KIND}' BEGIN SELECT RAISE(ABORT, 'no more'); END"
+            database.execute(f"CREATE TRIGGER no_step BEFORE INSERT ON objects {refuse}")
+            run = await run_code(engine, "print(1)", AUTO)
+            made = database.execute("SELECT id FROM objects WHERE kind = ?", (ContainerRecord.KIND,)).fetchall()
+
+    assert run.state is RunState.FAILED
+    assert made == [], "nobody would ever learn of it"
 
 
 async def test_what_the_process_holds_of_a_container_goes_with_it(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import docx
 import pytest
 from engine_kit import Brain, ask, engine_at, keep, make_assistant, until
 
@@ -28,7 +27,7 @@ from runner.server.engine.runs.runs import RunOrder
 from runner.server.engine.search import Index
 from runner.server.engine.state.file_storage import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
 from runner.server.engine.state.records import MessageRecord, PathMark, RunState, StepRecord, TextPart, ToolCall
-from runner.server.engine.state.refusals import Refusal
+from runner.server.engine.state.store import Refusal
 from runner.server.faces.assistants_api.messages import insert_marks
 from runner.server.inference import Answer, EmbeddingFailed, Move, Scene, SourceMark, ToolRequest, UseTools, Vector
 from runner.server.tools import ToolSettings
@@ -100,7 +99,9 @@ async def test_a_file_that_can_not_be_read_is_failed_with_the_reason(
 
 
 async def test_a_word_document_is_found_by_its_words(tmp_path: Path) -> None:
-    menu = docx.Document()
+    from docx import Document  # slow, and imported wherever tests are collected
+
+    menu = Document()
     menu.add_paragraph("Burger 23.75")
     menu.add_paragraph("Soda 15.50")
     menu.save(str(tmp_path / "menu.docx"))

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from runner.server.engine.documents import delete_file
 from runner.server.engine.state.file_storage import CHUNK_BYTES
-from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Missing
 from runner.server.wire.replies import reply_content
 
 

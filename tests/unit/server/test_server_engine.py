@@ -57,7 +57,7 @@ from runner.server.engine.state.records import (
     StepState,
     ToolSetting,
 )
-from runner.server.engine.state.refusals import Conflict, Missing
+from runner.server.engine.state.store import Conflict, Missing
 from runner.server.inference import Answer, Move, Scene, ToolRequest, UseTools
 
 MENU = b"Burger 23.75\nSoda 15.50\n"

@@ -11,7 +11,7 @@ from engine_kit import engine_at
 from runner.server.engine.core import Engine
 from runner.server.engine.documents import FileTextRecord, delete_file, find_given, keep_file, prepare_files
 from runner.server.engine.state.file_storage import FileRecord
-from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.engine.state.store import Missing, Refusal
 
 
 async def upload(engine: Engine, content: bytes, filename: str) -> FileRecord:

@@ -29,8 +29,7 @@ from runner.server.engine.state.records import (
     ToolCall,
     ToolSetting,
 )
-from runner.server.engine.state.refusals import Refusal
-from runner.server.engine.state.store import PageRequest, Store, decode, encode, open_database
+from runner.server.engine.state.store import PageRequest, Refusal, Store, decode, encode, open_database
 from runner.server.inference import Passage, Role, SourceMark
 
 
@@ -218,8 +217,10 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version=99")
     connection.close()
 
-    with pytest.raises(WriteFailed, match="newer version"):
+    with pytest.raises(WriteFailed, match="newer version") as refused:
         open_database(tmp_path / "server.db")
+    # SQLite takes its log away with the last connection; the error's traceback would keep one that was left open.
+    assert [path.name for path in tmp_path.iterdir()] == ["server.db"], refused
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ class World:
             async with self.opened(journal, wire) as backend:
                 deployment = await deploy_copy(candidate, backend, tags, deadline_s=10)
                 await backend.ask(Question(deployment=deployment, text="17 * 3?", thread_id=None, tags=tags))
-        with Journal.reopen(path) as journal:
+        with Journal(path) as journal:
             async with self.opened(journal, Wire()) as backend:
                 return await remove_live(backend, journal, sleep=_no_sleep)
 

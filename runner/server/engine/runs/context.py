@@ -190,13 +190,13 @@ def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:
     setting = run.brief.setting(call.tool) or ToolSetting(name=call.tool)
     threshold = setting.options.get("score_threshold")
     store_ids = searched_stores(engine, run)
-    code_files = find_code_files(engine, run, call.container_id)
+    files, written = find_code_files(engine, run, call.container_id)
     return ToolContext(
         index=narrow_index(engine, store_ids, setting.filters, threshold if isinstance(threshold, float) else 0.0),
         thread_id=run.thread_id,
         store_ids=store_ids,
-        files=code_files.given,
-        written=code_files.written,
+        files=files,
+        written=written,
         container_id=call.container_id,
         home=code_home(run),
         outputs=_code_option(run, "outputs"),

@@ -46,7 +46,7 @@ from runner.server.engine.state.records import (
     Tokens,
     ToolCall,
 )
-from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.engine.state.store import Missing, Refusal
 from runner.server.inference import (
     Answer,
     BreakOff,
@@ -100,9 +100,8 @@ def move_run(engine: Engine, run_id: str, to: RunState, failure: Failure | None 
         if to is RunState.IN_PROGRESS:
             run = replace(run, started_at=engine.now())
         elif to is RunState.REQUIRES_ACTION:
-            calls = [call for step in engine.store.children(StepRecord, run_id) for call in step.calls]
-            awaited = (call for call in calls if isinstance(call, FunctionCall) and call.output is None)
-            run = replace(run, awaited=tuple(awaited))
+            steps = engine.store.children(StepRecord, run_id)
+            run = replace(run, awaited=tuple(call for step in steps for call in step.open_calls))
         elif not to.is_active:
             run = replace(run, ended_at=engine.now(), failure=failure, tokens=_close_steps(engine, run, failure))
         engine.store.replace(run)
@@ -148,12 +147,14 @@ def break_off(engine: Engine, run_id: str, reason: str) -> None:
 async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
     """Make the calls of a new step; whether the run can go on: it can't while it waits for functions."""
     try:
-        step = place_calls(engine, run, step)
+        # Together: nobody would find a container again of which no step knows.
+        with engine.store.transaction():
+            step = place_calls(engine, run, step)
+            engine.store.insert(step)
     except Refusal as refusal:
         gone = f"Container with id '{refusal.object_id}' not found." if isinstance(refusal, Missing) else None
         _fail(engine, run, gone or str(refusal))
         return False
-    engine.store.insert(step)
     engine.feed.tell(run.id, StepChanged(step=step))
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_make_call(engine, run, step, number)) for number in range(len(step.calls))]

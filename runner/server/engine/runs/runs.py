@@ -42,42 +42,32 @@ from runner.server.engine.state.records import (
     TextPart,
     ThreadRecord,
 )
-from runner.server.engine.state.refusals import Conflict, Damaged, Missing, Refusal
+from runner.server.engine.state.store import Conflict, Damaged, Missing, Refusal
 from runner.server.extraction import SEARCHED_TYPES
 from runner.server.inference import Role
 
 
-def create_assistant(
-    engine: Engine, build: Callable[[str, float], AssistantRecord], resources: ResourceOrder
-) -> AssistantRecord:
-    """`build` gets the new id and the time."""
-    with engine.store.transaction():
-        assistant = _settle(engine, build(engine.new_id(IdKind.ASSISTANT), engine.now()), resources)
-        engine.store.insert(assistant)
-    return assistant
-
-
-def update_assistant(
+def keep_assistant(
     engine: Engine,
-    assistant_id: str,
     change: Callable[[AssistantRecord], AssistantRecord],
-    resources: ResourceOrder,
+    order: ResourceOrder,
+    assistant_id: str | None = None,
 ) -> AssistantRecord:
+    """Change an assistant, or make one of what has neither a name nor a model yet.
+
+    The runs of one that is deleted go on: each has its own copy of what it was told.
+    """
     with engine.store.transaction():
-        assistant = _settle(engine, change(need(engine, AssistantRecord, assistant_id)), resources)
+        if assistant_id is not None:
+            current = need(engine, AssistantRecord, assistant_id)
+        else:
+            new_id = engine.new_id(IdKind.ASSISTANT)
+            current = engine.store.insert(AssistantRecord(id=new_id, created_at=engine.now(), brief=Brief(model="")))
+        assistant = change(current)
+        resources = settle_resources(engine, order, assistant.brief.resources)
+        assistant = replace(assistant, brief=replace(assistant.brief, resources=resources))
         engine.store.replace(assistant)
     return assistant
-
-
-def _settle(engine: Engine, assistant: AssistantRecord, order: ResourceOrder) -> AssistantRecord:
-    resources = settle_resources(engine, order, assistant.brief.resources)
-    return replace(assistant, brief=replace(assistant.brief, resources=resources))
-
-
-def delete_assistant(engine: Engine, assistant_id: str) -> None:
-    """Its runs go on: each has its own copy of what it was told."""
-    need(engine, AssistantRecord, assistant_id)
-    engine.store.delete(assistant_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +87,14 @@ class NewThread:
 
 def create_thread(engine: Engine, order: NewThread) -> ThreadRecord:
     with engine.store.transaction():
-        thread = ThreadRecord(
-            id=engine.new_id(IdKind.THREAD),
-            created_at=engine.now(),
-            resources=settle_resources(engine, order.resources, Resources()),
-            metadata=order.metadata,
+        thread = engine.store.insert(
+            ThreadRecord(
+                id=engine.new_id(IdKind.THREAD),
+                created_at=engine.now(),
+                resources=settle_resources(engine, order.resources, Resources()),
+                metadata=order.metadata,
+            )
         )
-        engine.store.insert(thread)
         for message in order.messages:
             append_message(engine, thread.id, message)
         return need(engine, ThreadRecord, thread.id)
@@ -132,6 +123,14 @@ def active_run(engine: Engine, thread_id: str) -> RunRecord | None:
     return next((run for run in engine.store.children(RunRecord, thread_id) if run.state.is_active), None)
 
 
+def has_declined(engine: Engine, run_id: str) -> bool:
+    """Whether a run's answer says why there is none."""
+    steps = engine.store.children(StepRecord, run_id)
+    message_id = steps[-1].message_id if steps else None
+    message = engine.store.find(MessageRecord, message_id) if message_id else None
+    return message is not None and message.declined
+
+
 def add_message(engine: Engine, thread_id: str, message: NewMessage) -> MessageRecord:
     """Raises Conflict while a run of the thread is active."""
     with engine.store.transaction():
@@ -148,17 +147,17 @@ def append_message(engine: Engine, thread_id: str, message: NewMessage) -> Messa
         if isinstance(part, ImagePart) and part.file_id is not None:
             need(engine, FileRecord, part.file_id)
     _take_attachments(engine, thread, message.attachments)
-    record = MessageRecord(
-        id=engine.new_id(IdKind.MESSAGE),
-        created_at=engine.now(),
-        thread_id=thread_id,
-        role=message.role,
-        parts=message.parts,
-        attachments=message.attachments,
-        metadata=message.metadata,
+    return engine.store.insert(
+        MessageRecord(
+            id=engine.new_id(IdKind.MESSAGE),
+            created_at=engine.now(),
+            thread_id=thread_id,
+            role=message.role,
+            parts=message.parts,
+            attachments=message.attachments,
+            metadata=message.metadata,
+        )
     )
-    engine.store.insert(record)
-    return record
 
 
 def _take_attachments(engine: Engine, thread: ThreadRecord, attachments: tuple[Attachment, ...]) -> None:
@@ -227,7 +226,6 @@ def start_run(engine: Engine, thread_id: str, order: RunOrder) -> RunRecord:
             assistant_id=assistant.id,
             brief=brief,
             own_resources=settle_resources(engine, order.resources, Resources()),
-            state=RunState.QUEUED,
             expires_at=now + engine.lifetimes.run_s,
             last_messages=order.last_messages,
             tool_choice=order.tool_choice,
@@ -308,12 +306,23 @@ def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequenc
         given = [one.call_id for one in outputs]
         if sorted(awaited) != sorted(given):
             raise Refusal(f"Expected tool outputs for call_ids {awaited}, got {given}")
-        for step in engine.store.children(StepRecord, run.id):
-            if step.state is StepState.IN_PROGRESS:
-                close_step(engine, answer_calls(step, {one.call_id: one for one in outputs}))
-        queued = move_run(engine, run_id, RunState.QUEUED)
-        assert queued is not None, "the state was checked in this transaction"
-        take_up(engine, queued)
+        return take_outputs(engine, run, outputs)
+
+
+def take_outputs(engine: Engine, run: RunRecord, outputs: Sequence[FunctionOutput]) -> RunRecord:
+    """Within a transaction: note what the client answered to a run that waits, which goes on once no call is open."""
+    answers = {one.call_id: one for one in outputs}
+    steps = engine.store.children(StepRecord, run.id)
+    answered = [answer_calls(step, answers) for step in steps if step.state is StepState.IN_PROGRESS]
+    if any(step.open_calls for step in answered):
+        for step in answered:
+            engine.store.replace(step)
+        return run
+    for step in answered:
+        close_step(engine, step)
+    queued = move_run(engine, run.id, RunState.QUEUED)
+    assert queued is not None, "it waits"
+    take_up(engine, queued)
     return queued
 
 

@@ -318,10 +318,10 @@ class RunRecord(Record, kind="run", parent="thread_id"):
     """
 
     thread_id: str
-    assistant_id: str
     brief: Brief
-    state: RunState
     expires_at: float
+    assistant_id: str = ""
+    state: RunState = RunState.QUEUED
     own_resources: Resources = field(default_factory=Resources)
     last_messages: int | None = None
     tool_choice: str = "auto"
@@ -371,6 +371,11 @@ class StepRecord(Record, kind="step", parent="run_id"):
     ended_at: float | None = None
     failure: Failure | None = None
     tokens: Tokens = field(default_factory=Tokens)
+
+    @property
+    def open_calls(self) -> tuple[FunctionCall, ...]:
+        """Those of functions that the client has not answered yet."""
+        return tuple(call for call in self.calls if isinstance(call, FunctionCall) and call.output is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The only place that changes what the server knows: records and leases in one SQLite database.
+"""The only place that changes what the server knows: records and leases in one SQLite database; and its refusals.
 
 Every method is one short statement or transaction on the process's one writing connection. Several processes
 may share the database: what is read and then written belongs into `transaction()`.
@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -21,7 +21,6 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_
 
 from runner.errors import WriteFailed
 from runner.server.engine.state.records import Record
-from runner.server.engine.state.refusals import Damaged, Refusal
 
 VERSION = 1
 BUSY_TIMEOUT_S = 10.0
@@ -48,27 +47,69 @@ CREATE TABLE IF NOT EXISTS leases (
 """
 
 
+# What the engine answers when it can't do what was asked; the faces turn these into their API's errors.
+#
+# Refusal            the request can't be served
+# ├── Missing        an object that does not exist
+# └── Conflict       the objects' state forbids it
+# Damaged            a kept object can't be read any more
+
+
+class Refusal(Exception):
+    """The request can't be served; the message is for users, `param` names the parameter at fault."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        self.param = param
+        self.code = code
+        super().__init__(message)
+
+
+class Missing(Refusal):
+    """There is no `kind` (a record's KIND) called `object_id`; `parent_id` says where it was looked for."""
+
+    def __init__(self, kind: str, object_id: str, parent_id: str = "") -> None:
+        self.kind = kind
+        self.object_id = object_id
+        self.parent_id = parent_id
+        super().__init__(f"There is no {kind} {object_id!r}.")
+
+
+class Conflict(Refusal):
+    """The objects are in a state that forbids it."""
+
+
+class Damaged(Exception):
+    """What the state has under `object_id` is no `kind`: somebody else wrote there, or the disk lost something."""
+
+    def __init__(self, kind: str, object_id: str, reason: str) -> None:
+        super().__init__(f"The {kind} {object_id!r} in this server's state is damaged: {reason}.")
+
+
 def open_database(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode, for this thread unless the caller locks it (`any_thread`).
 
     Raises WriteFailed if the file can't be used.
     """
-    try:
-        connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=not any_thread
-        )
-        _switch_to_wal(connection)
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise WriteFailed(f"{path} was written by a newer version of runner; update runner, or move it away")
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={VERSION}")
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise WriteFailed(f"cannot use the embedded server's state {path}: {error}") from error
+    with ExitStack() as unless_opened:
+        try:
+            connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=not any_thread
+            )
+            unless_opened.callback(connection.close)
+            _switch_to_wal(connection)
+            connection.execute("PRAGMA synchronous=NORMAL")
+            with transaction(connection):
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version > VERSION:
+                    raise WriteFailed(
+                        f"{path} was written by a newer version of runner; update runner, or move it away"
+                    )
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={VERSION}")
+        except sqlite3.Error as error:
+            raise WriteFailed(f"cannot use the embedded server's state {path}: {error}") from error
+        unless_opened.pop_all()
     return connection
 
 
@@ -242,11 +283,12 @@ class Store:
         with self.transaction():
             self._afterwards.append(act)
 
-    def insert(self, record: Record) -> None:
+    def insert(self, record: R) -> R:
         self._connection.execute(
             "INSERT INTO objects(id, kind, parent_id, being_worked_on, due_at, body) VALUES (?,?,?,?,?,?)",
             (record.id, record.KIND, record.parent_id, *_filing(record)),
         )
+        return record
 
     def replace(self, record: Record) -> bool:
         """False if it is gone: then nothing was written."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core import Engine, need
+from runner.server.engine.core import Engine, drop, need
 from runner.server.engine.state.records import AgentRecord, Brief, IdKind
 from runner.server.inference import OfferedFunction
 from runner.server.wire import fields
@@ -22,7 +22,7 @@ from runner.server.wire.fields import (
     read_body,
     read_metadata,
 )
-from runner.server.wire.replies import browsing, deleting, json_reply, resource_routes, unix_seconds
+from runner.server.wire.replies import browsing, deleting, resource_routes, unix_seconds
 
 DEFINITION = (
     "model", "instructions", "tools", "reasoning", "text", "service_tier", "multi_agent", "compaction", "experimental",
@@ -40,17 +40,12 @@ _NOTHING: Json = {
 
 
 def routes(engine: Engine) -> list[Route]:
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         body = await read_body(request)
         body.need("model")
-        now = engine.now()
-        blank = new_agent(engine)
-        agent = _read_agent(body, replace(blank, created_at=now, updated_at=now))
-        with engine.store.transaction():
-            engine.store.insert(agent)
-        return json_reply(render_agent(agent))
+        return render_agent(engine.store.insert(_read_agent(body, new_agent(engine))))
 
-    async def update(request: Request) -> Response:
+    async def update(request: Request) -> Json:
         body = await read_body(request)
         if "model" in body.values:
             body.need("model")
@@ -58,20 +53,16 @@ def routes(engine: Engine) -> list[Route]:
             current = need(engine, AgentRecord, request.path_params["agent_id"])
             agent = replace(_read_agent(body, current), updated_at=engine.now())
             engine.store.replace(agent)
-        return json_reply(render_agent(agent))
-
-    def delete(agent_id: str) -> None:
-        need(engine, AgentRecord, agent_id)
-        engine.store.delete(agent_id)
+        return render_agent(agent)
 
     return resource_routes(
         "/agents",
         "agent_id",
         create=create,
         browse=browsing(engine, AgentRecord, render_agent, parameters=FORWARD_PARAMETERS),
-        retrieve=lambda request: json_reply(render_agent(need(engine, AgentRecord, request.path_params["agent_id"]))),
+        retrieve=lambda request: render_agent(need(engine, AgentRecord, request.path_params["agent_id"])),
         update=update,
-        delete=deleting("agent_id", delete, "agent"),
+        delete=deleting("agent_id", partial(drop, engine, AgentRecord), "agent"),
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable
-from mimetypes import guess_type
-from pathlib import PurePosixPath
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,14 +24,12 @@ from runner.server.engine.sessions import (
 )
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.records import SessionRecord
-from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Missing
 from runner.server.wire.fields import FORWARD_PARAMETERS, Fields, Json, read_body, read_page, read_query
 from runner.server.wire.replies import (
-    ANY_TYPE,
-    deleted_reply,
-    json_reply,
-    reply_content,
-    reply_page,
+    cut_page,
+    deleted_body,
+    reply_content_of,
     route,
     unix_seconds,
 )
@@ -115,15 +111,17 @@ def render_environment(engine: Engine, session: SessionRecord) -> Json:
 
 def _render_content(engine: Engine, container_id: str) -> Json:
     files = engine.store.children(ContainerFileRecord, container_id)
-    given = [_render_given(engine, file) for file in files if file.origin_id is not None]
+    given = [
+        {
+            "id": file.id,
+            "path": f"{WORKSPACE}/{file.name}",
+            "size_bytes": file.size_bytes,
+            **({"type": "inline"} if is_inline(engine, file) else {"type": "file_id", "file_id": file.origin_id}),
+        }
+        for file in files
+        if file.origin_id is not None
+    ]
     return {"id": container_id, "files": given, "plugins": [], "skills": []}
-
-
-def _render_given(engine: Engine, file: ContainerFileRecord) -> Json:
-    shown: Json = {"id": file.id, "path": f"{WORKSPACE}/{file.name}", "size_bytes": file.size_bytes}
-    if is_inline(engine, file):
-        return {**shown, "type": "inline"}
-    return {**shown, "type": "file_id", "file_id": file.origin_id}
 
 
 def _render_file(file: ContainerFileRecord) -> Json:
@@ -139,19 +137,19 @@ def _environment_routes(engine: Engine) -> list[Route]:
     def environment_id(request: Request) -> str:
         return str(request.path_params["environment_id"])
 
-    def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Json:
         session_of(engine, environment_id(request))
         container = need(engine, ContainerRecord, environment_id(request))
         status = "expired" if container.has_expired(engine.now()) else "connected"
         shown = _render_content(engine, container.id)
-        return json_reply({**shown, "object": "agent.environment", "type": "openai_hosted", "status": status})
+        return {**shown, "object": "agent.environment", "type": "openai_hosted", "status": status}
 
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         order = _read_file(await read_body(request))
         session = session_of(engine, environment_id(request))
-        return json_reply(_render_file(await put_file(engine, session, order)))
+        return _render_file(await put_file(engine, session, order))
 
-    def browse(request: Request) -> Response:
+    def browse(request: Request) -> Json:
         """All of them: there are never many."""
         query = read_query(request, "limit", "order", "page", "path")
         page = read_page(query)
@@ -162,7 +160,7 @@ def _environment_routes(engine: Engine) -> list[Route]:
         files = engine.store.children(ContainerFileRecord, environment_id(request))
         shown = [_render_file(file) for file in files if f"{WORKSPACE}/{file.name}".startswith(f"{folder}/")]
         shown.sort(key=lambda one: str(one["path"]).split("/"), reverse=page.newest_first)
-        return json_reply({"object": "list", "data": shown, "has_more": False, "next": None})
+        return {"object": "list", "data": shown, "has_more": False, "next": None}
 
     one = "/agents/environments/{environment_id}"
     return [
@@ -192,28 +190,26 @@ def _artifact_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -
             "turn_id": one.run.id,
         }
 
-    def browse(request: Request) -> Response:
+    def browse(request: Request) -> Json:
         query = read_query(request, *FORWARD_PARAMETERS, "environment_id")
         session, environment_id = find(request), query.text("environment_id")
         is_asked_for = environment_id in (None, session.container_id)
         found = find_artifacts(engine, session) if is_asked_for else ()
-        return reply_page([render(session, one) for one in found], read_page(query))
+        return cut_page([render(session, one) for one in found], read_page(query))
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         one = artifact(request)
         delete_file(engine, one.file.id)
-        return deleted_reply(one.file.id, "agent.session.artifact")
+        return deleted_body(one.file.id, "agent.session.artifact")
 
     def content(request: Request) -> Response:
         one = artifact(request)
-        name = PurePosixPath(one.name).name
-        media_type, packing = guess_type(name)
-        return reply_content(engine, one.file, name, media_type if media_type and not packing else ANY_TYPE)
+        return reply_content_of(engine, one.file, one.name)
 
     path = "/agents/sessions/{session_id}/artifacts"
     return [
         route("GET", path, browse),
-        route("GET", f"{path}/{{artifact_id}}", lambda request: json_reply(render(find(request), artifact(request)))),
+        route("GET", f"{path}/{{artifact_id}}", lambda request: render(find(request), artifact(request))),
         route("DELETE", f"{path}/{{artifact_id}}", delete),
         route("GET", f"{path}/{{artifact_id}}/content", content),
     ]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core import Engine, need
+from runner.server.engine.core import Engine, drop
 from runner.server.engine.documents import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
-from runner.server.engine.runs.runs import FunctionOutput, create_assistant, delete_assistant, update_assistant
+from runner.server.engine.runs.runs import FunctionOutput, keep_assistant
 from runner.server.engine.state.records import AssistantRecord, Brief, FunctionCall, Resources, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
 from runner.server.wire import fields
@@ -28,7 +27,7 @@ from runner.server.wire.fields import (
     read_metadata,
     read_name,
 )
-from runner.server.wire.replies import browsing, deleting, json_reply, resource_routes, unix_seconds
+from runner.server.wire.replies import browsing, deleting, finding, resource_routes, unix_seconds
 
 MAX_OUTPUTS = 128
 _RESERVED = ("auto", "none", "required", "code_interpreter", "file_search")
@@ -267,46 +266,36 @@ MAX_TOOLS = 128
 
 
 def routes(engine: Engine) -> list[Route]:
-    async def create(request: Request) -> Response:
+    find = finding(engine, AssistantRecord, "assistant_id")
+
+    async def create(request: Request) -> Json:
         body = await read_body(request)
         body.need("model")
-        changes = _read_changes(body)
-
-        def build(assistant_id: str, now: float) -> AssistantRecord:
-            return _apply(AssistantRecord(id=assistant_id, created_at=now, brief=Brief(model="")), changes)
-
+        change = _read_changes(body)
         resources = read_resources(body, may_make_stores=True)
-        return json_reply(render_assistant(create_assistant(engine, build, resources)))
+        return render_assistant(keep_assistant(engine, change, resources))
 
-    async def update(request: Request) -> Response:
+    async def update(request: Request) -> Json:
         body = await read_body(request)
         if "model" in body.values:
             body.need("model")
-        changes = _read_changes(body)
-        assistant = update_assistant(
-            engine,
-            request.path_params["assistant_id"],
-            lambda current: _apply(current, changes),
-            read_resources(body, may_make_stores=False),
-        )
-        return json_reply(render_assistant(assistant))
-
-    def retrieve(request: Request) -> Response:
-        return json_reply(render_assistant(need(engine, AssistantRecord, request.path_params["assistant_id"])))
+        change = _read_changes(body)
+        resources = read_resources(body, may_make_stores=False)
+        return render_assistant(keep_assistant(engine, change, resources, request.path_params["assistant_id"]))
 
     return resource_routes(
         "/assistants",
         "assistant_id",
         create=create,
         browse=browsing(engine, AssistantRecord, render_assistant),
-        retrieve=retrieve,
+        retrieve=lambda request: render_assistant(find(request)),
         update=update,
-        delete=deleting("assistant_id", partial(delete_assistant, engine), "assistant"),
+        delete=deleting("assistant_id", partial(drop, engine, AssistantRecord), "assistant"),
     )
 
 
-def _read_changes(body: Fields) -> tuple[dict[str, object], dict[str, object]]:
-    """What the body says of the assistant itself, and of its brief."""
+def _read_changes(body: Fields) -> Callable[[AssistantRecord], AssistantRecord]:
+    """Puts what the body says into an assistant and its brief."""
     body.only(*BRIEF_PARAMETERS, "name", "description", "metadata", "tool_resources")
     read = {
         "name": body.text("name", longest=256),
@@ -314,13 +303,13 @@ def _read_changes(body: Fields) -> tuple[dict[str, object], dict[str, object]]:
         "metadata": read_metadata(body),
     }
     own: dict[str, object] = {name: value for name, value in read.items() if name in body.values}
-    return own, read_brief_changes(body, most_tools=MAX_TOOLS)
+    of_brief = read_brief_changes(body, most_tools=MAX_TOOLS)
 
+    def change(assistant: AssistantRecord) -> AssistantRecord:
+        brief = replace(assistant.brief, **of_brief)  # type: ignore[arg-type]  # the types were checked
+        return replace(assistant, brief=brief, **own)  # type: ignore[arg-type]  # here, too
 
-def _apply(assistant: AssistantRecord, changes: tuple[dict[str, object], dict[str, object]]) -> AssistantRecord:
-    own, of_brief = changes
-    brief = replace(assistant.brief, **of_brief)  # type: ignore[arg-type]  # read_brief_changes checked the types
-    return replace(assistant, brief=brief, **own)  # type: ignore[arg-type]  # so did _read_changes
+    return change
 
 
 def render_assistant(assistant: AssistantRecord) -> Json:

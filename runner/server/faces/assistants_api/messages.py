@@ -10,10 +10,9 @@ from enum import Enum
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core import Engine, need, set_fields
+from runner.server.engine.core import Engine
 from runner.server.engine.runs.runs import (
     NewMessage,
     NewThread,
@@ -40,9 +39,10 @@ from runner.server.wire.fields import BadRequest, Fields, Json, read_body, read_
 from runner.server.wire.replies import (
     DECLINED,
     browsing,
-    deleted_reply,
+    deleted_body,
     deleting,
-    json_reply,
+    finding,
+    noting,
     resource_routes,
     unix_seconds,
 )
@@ -223,34 +223,25 @@ def _render_part(part: TextPart | ImagePart | RefusalPart) -> Json:
 
 
 def _message_routes(engine: Engine) -> list[Route]:
-    def thread_id(request: Request) -> str:
-        return need(engine, ThreadRecord, request.path_params["thread_id"]).id
+    find_thread = finding(engine, ThreadRecord, "thread_id")
+    find = finding(engine, MessageRecord, "message_id", find_thread)
 
-    def find(request: Request) -> MessageRecord:
-        return need(engine, MessageRecord, request.path_params["message_id"], thread_id(request))
-
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         message = read_message(await read_body(request))
-        return json_reply(render_message(add_message(engine, request.path_params["thread_id"], message)))
+        return render_message(add_message(engine, request.path_params["thread_id"], message))
 
-    async def update(request: Request) -> Response:
-        body = await read_body(request)
-        body.only("metadata")
-        message = set_fields(engine, MessageRecord, find(request).id, metadata=read_metadata(body))
-        return json_reply(render_message(message))
-
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         message = find(request)
         engine.store.delete(message.id)
-        return deleted_reply(message.id, "thread.message")
+        return deleted_body(message.id, "thread.message")
 
     return resource_routes(
         "/threads/{thread_id}/messages",
         "message_id",
         create=create,
-        browse=browsing(engine, MessageRecord, render_message, parent_id=thread_id, filtered_by="run_id"),
-        retrieve=lambda request: json_reply(render_message(find(request))),
-        update=update,
+        browse=browsing(engine, MessageRecord, render_message, parent=find_thread, filtered_by="run_id"),
+        retrieve=lambda request: render_message(find(request)),
+        update=noting(engine, find, render_message),
         delete=delete,
     )
 
@@ -266,17 +257,17 @@ def render_thread(thread: ThreadRecord, *, in_full: bool = False) -> Json:
 
 
 def _thread_routes(engine: Engine) -> list[Route]:
-    async def create(request: Request) -> Response:
-        return json_reply(render_thread(create_thread(engine, read_new_thread(await read_body(request)))))
+    async def create(request: Request) -> Json:
+        return render_thread(create_thread(engine, read_new_thread(await read_body(request))))
 
-    def retrieve(request: Request) -> Response:
-        return json_reply(render_thread(need(engine, ThreadRecord, request.path_params["thread_id"]), in_full=True))
+    def retrieve(request: Request) -> Json:
+        return render_thread(finding(engine, ThreadRecord, "thread_id")(request), in_full=True)
 
-    async def update(request: Request) -> Response:
+    async def update(request: Request) -> Json:
         body = await read_body(request)
         body.only("metadata", "tool_resources")
         metadata, resources = read_metadata(body), read_resources(body, may_make_stores=False)
-        return json_reply(render_thread(update_thread(engine, request.path_params["thread_id"], metadata, resources)))
+        return render_thread(update_thread(engine, request.path_params["thread_id"], metadata, resources))
 
     delete = deleting("thread_id", partial(delete_thread, engine), "thread")
     return resource_routes("/threads", "thread_id", create=create, retrieve=retrieve, update=update, delete=delete)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +19,6 @@ from runner.server.engine.core import (
     RunChanged,
     StepChanged,
     need,
-    set_fields,
 )
 from runner.server.engine.documents import ResourceOrder
 from runner.server.engine.runs.loop import split_into_pieces
@@ -81,8 +81,10 @@ from runner.server.wire.fields import (
 from runner.server.wire.replies import (
     EventStream,
     browsing,
+    finding,
     json_reply,
-    page_reply,
+    noting,
+    page_body,
     resource_routes,
     route,
     unix_seconds,
@@ -415,11 +417,6 @@ def routes(engine: Engine) -> list[Route]:
     return _run_routes(engine) + _step_routes(engine)
 
 
-def find_run(engine: Engine, request: Request) -> RunRecord:
-    thread = need(engine, ThreadRecord, request.path_params["thread_id"])
-    return need(engine, RunRecord, request.path_params["run_id"], thread.id)
-
-
 def reply_run(engine: Engine, run: RunRecord) -> Response:
     age_s = engine.now() - run.created_at if run.state.is_active else None
     return json_reply(render_run(run), work_age_s=age_s)
@@ -432,6 +429,9 @@ def stream_new_run(engine: Engine, run: RunRecord, *before: WireEvent, with_cont
 
 
 def _run_routes(engine: Engine) -> list[Route]:
+    find_thread = finding(engine, ThreadRecord, "thread_id")
+    find = finding(engine, RunRecord, "run_id", find_thread)
+
     async def create_with_thread(request: Request) -> Response:
         with_content = read_include(request)
         body = await read_body(request, INCLUDE)
@@ -450,22 +450,16 @@ def _run_routes(engine: Engine) -> list[Route]:
         run = start_run(engine, request.path_params["thread_id"], order)
         return stream_new_run(engine, run, with_content=with_content) if is_streamed else reply_run(engine, run)
 
-    async def update(request: Request) -> Response:
-        body = await read_body(request)
-        body.only("metadata")
-        run = find_run(engine, request)
-        return reply_run(engine, set_fields(engine, RunRecord, run.id, metadata=read_metadata(body)))
-
     async def cancel(request: Request) -> Response:
         await read_body(request)
-        run = find_run(engine, request)
+        run = find(request)
         return reply_run(engine, cancel_run(engine, run.thread_id, run.id))
 
     async def submit_tool_outputs(request: Request) -> Response:
         with_content = read_include(request)
         body = await read_body(request, INCLUDE)
         outputs, is_streamed = read_outputs(body), body.flag("stream")
-        run = find_run(engine, request)
+        run = find(request)
         if not is_streamed:
             return reply_run(engine, submit_outputs(engine, run.thread_id, run.id, outputs))
         # The stream begins with what submitting the outputs does.
@@ -485,14 +479,9 @@ def _run_routes(engine: Engine) -> list[Route]:
             path,
             "run_id",
             create=create,
-            browse=browsing(
-                engine,
-                RunRecord,
-                render_run,
-                parent_id=lambda request: need(engine, ThreadRecord, request.path_params["thread_id"]).id,
-            ),
-            retrieve=lambda request: reply_run(engine, find_run(engine, request)),
-            update=update,
+            browse=browsing(engine, RunRecord, render_run, parent=find_thread),
+            retrieve=lambda request: reply_run(engine, find(request)),
+            update=noting(engine, find, partial(reply_run, engine)),
         ),
         route("POST", f"{one}/cancel", cancel),
         route("POST", f"{one}/submit_tool_outputs", submit_tool_outputs),
@@ -500,17 +489,19 @@ def _run_routes(engine: Engine) -> list[Route]:
 
 
 def _step_routes(engine: Engine) -> list[Route]:
-    def browse(request: Request) -> Response:
+    find_run = finding(engine, RunRecord, "run_id", finding(engine, ThreadRecord, "thread_id"))
+
+    def browse(request: Request) -> Json:
         with_content = read_include(request, *PAGE_PARAMETERS)
-        run = find_run(engine, request)
+        run = find_run(request)
         request_page = read_page(read_query(request, INCLUDE, *PAGE_PARAMETERS))
         page = engine.store.page(StepRecord, run.id, request_page)
-        return page_reply(page, lambda step: render_step(step, run, with_content=with_content))
+        return page_body(page, lambda step: render_step(step, run, with_content=with_content))
 
-    def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Json:
         with_content = read_include(request)
-        run = find_run(engine, request)
+        run = find_run(request)
         step = need(engine, StepRecord, request.path_params["step_id"], run.id)
-        return json_reply(render_step(step, run, with_content=with_content))
+        return render_step(step, run, with_content=with_content)
 
     return resource_routes("/threads/{thread_id}/runs/{run_id}/steps", "step_id", browse=browse, retrieve=retrieve)

@@ -7,8 +7,8 @@ items, and no model is told of it.
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping
-from types import TracebackType
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.core import Engine
@@ -24,22 +24,22 @@ LIFETIME_S = 30 * 86_400
 
 
 class InlineFiles:
-    """The files of one request. Left by an exception, which refuses the request, this context drops them."""
+    """The files of one request."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._ids: list[str] = []
 
-    def __enter__(self) -> InlineFiles:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for file_id in self._ids if kind is not None else ():
-            # The client may have seen it in a list, and deleted it.
-            if self.engine.store.find(FileRecord, file_id) is not None:
-                delete_file(self.engine, file_id)
+    @contextmanager
+    def dropped_if_refused(self) -> Iterator[InlineFiles]:
+        try:
+            yield self
+        except BaseException:
+            for file_id in self._ids:
+                # The client may have seen it in a list, and deleted it.
+                if self.engine.store.find(FileRecord, file_id) is not None:
+                    delete_file(self.engine, file_id)
+            raise
 
     async def keep(self, part: Fields, content: str) -> str:
         """Its id; it is kept for a month. Raises BadRequest, or Refusal if it can't be read."""
@@ -49,11 +49,7 @@ class InlineFiles:
             decoded = base64.b64decode(encoded, validate=True)
         except ValueError as error:
             raise part.invalid("file_data", "expected base64-encoded data.", "invalid_value") from error
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield decoded
-
-        arrival = await self.engine.blobs.receive(chunks())
+        arrival = self.engine.blobs.write([decoded])
         file = keep_file(self.engine, arrival, filename=filename, purpose="user_data", lifetime_s=LIFETIME_S)
         self._ids.append(file.id)
         await prepare_files(self.engine, [file.id])

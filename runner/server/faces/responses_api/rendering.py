@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 
 from runner.server.engine.core import Engine
 from runner.server.engine.responses import run_of
+from runner.server.engine.runs.runs import has_declined
 from runner.server.engine.state.records import (
     FunctionCall,
     MessageRecord,
@@ -172,7 +173,7 @@ def render_response(engine: Engine, response: ResponseRecord, include: Container
     is_over = not run.state.is_active
     has_usage = is_over and run.state is not RunState.CANCELLED
     is_counted = has_usage and not run.tokens.uncounted
-    marker = {DECLINED: "true"} if is_over and _is_declined(engine, response) else {}
+    marker = {DECLINED: "true"} if is_over and has_declined(engine, run.id) else {}
     return {
         "id": response.id,
         "object": "response",
@@ -201,13 +202,6 @@ def status_of(response: ResponseRecord, run: RunRecord) -> str:
     if run.state is RunState.QUEUED:
         return "queued" if response.in_background else "in_progress"
     return _STATUSES[run.state]
-
-
-def _is_declined(engine: Engine, response: ResponseRecord) -> bool:
-    steps = engine.store.children(StepRecord, response.run_id)
-    message_id = steps[-1].message_id if steps else None
-    message = engine.store.find(MessageRecord, message_id) if message_id else None
-    return message is not None and message.declined
 
 
 def _render_error(run: RunRecord) -> Json | None:

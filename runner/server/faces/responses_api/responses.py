@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Container, Coroutine
+from collections.abc import Callable, Container
 from functools import partial
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core import Engine, Event, Gone, RunChanged, need, set_fields
+from runner.server.engine.core import Engine, Event, Gone, RunChanged
 from runner.server.engine.responses import (
     add_items,
     cancel_response,
@@ -26,7 +24,7 @@ from runner.server.engine.responses import (
 )
 from runner.server.engine.runs.runs import leave_run
 from runner.server.engine.state.records import ConversationRecord, ItemRecord, ResponseRecord, RunRecord, stored_item_id
-from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Missing
 from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.orders import INCLUDES, Wanted, follow_agent, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
@@ -45,15 +43,17 @@ from runner.server.wire.fields import (
 )
 from runner.server.wire.replies import (
     EventStream,
-    deleted_reply,
+    cut_page,
+    deleted_body,
     deleting,
+    finding,
     json_reply,
     list_body,
-    reply_page,
+    noting,
     resource_routes,
     route,
     unix_seconds,
-    wait_until_gone,
+    unless_gone,
 )
 
 
@@ -66,9 +66,9 @@ async def answer_order(
     recordings: Recordings,
     response: ResponseRecord,
     wanted: Wanted,
-    gone: Callable[[], Awaitable[None]],
+    request: Request,
 ) -> Response:
-    """For a response that has just been started: nothing was told of it yet. `gone` returns when its client leaves.
+    """For a response that has just been started: nothing was told of it yet.
 
     Only in the background does a response go on for nobody.
     """
@@ -80,22 +80,10 @@ async def answer_order(
         return EventStream(events, lambda: _end(engine, response), content_type=CONTENT_TYPE)
     try:
         if not response.in_background:
-            await _wait_together(wait_for_end(engine, response), gone())
+            await unless_gone(request, wait_for_end(engine, response))
         return reply_response(engine, response, wanted.include)
     finally:
         _end(engine, response)
-
-
-async def _wait_together(end: Coroutine[Any, Any, None], leaving: Awaitable[None]) -> None:
-    """Until either is over. Raises what waiting for the end raises."""
-    ends, leaves = asyncio.ensure_future(end), asyncio.ensure_future(leaving)
-    try:
-        await asyncio.wait({ends, leaves}, return_when=asyncio.FIRST_COMPLETED)
-        if ends.done():
-            ends.result()
-    finally:
-        ends.cancel()
-        leaves.cancel()
 
 
 def reply_response(engine: Engine, response: ResponseRecord, include: Container[str]) -> Response:
@@ -133,10 +121,10 @@ def _response_routes(engine: Engine) -> list[Route]:
         if "project" in request.path_params:
             # Foundry's agents are no part of OpenAI's API.
             body, shown = follow_agent(engine, body)
-        with InlineFiles(engine) as inline:
+        with InlineFiles(engine).dropped_if_refused() as inline:
             wanted = await read_order(inline, body, shown)
             response = start_response(engine, wanted.order)
-        return await answer_order(engine, recordings, response, wanted, lambda: wait_until_gone(request))
+        return await answer_order(engine, recordings, response, wanted, request)
 
     def retrieve(request: Request) -> Response:
         query = read_query(request, INCLUDE, "stream", "starting_after", "include_obfuscation")
@@ -150,19 +138,19 @@ def _response_routes(engine: Engine) -> list[Route]:
         told = recordings.follow(response, -1 if after is None else after)
         return EventStream(show_events(told, include, is_padded=is_padded), content_type=CONTENT_TYPE)
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         response = need_response(engine, request.path_params["response_id"])
         delete_response(engine, response.id)
         recordings.drop(response.id)
-        return deleted_reply(response.id, "response")
+        return deleted_body(response.id, "response")
 
-    def browse_input(request: Request) -> Response:
+    def browse_input(request: Request) -> Json:
         query = read_query(request, INCLUDE, *FORWARD_PARAMETERS)
         include, page = read_include(query, INCLUDES), read_page(query)
         response = need_response(engine, request.path_params["response_id"])
         items = engine.store.children(ItemRecord, response.thread_id)
         wanted = frozenset(response.input_ids)
-        return reply_page([show_item(item.body, include) for item in items if item.item_id in wanted], page)
+        return cut_page([show_item(item.body, include) for item in items if item.item_id in wanted], page)
 
     def cancel(request: Request) -> Response:
         return reply_response(engine, cancel_response(engine, request.path_params["response_id"]), ())
@@ -179,33 +167,24 @@ MAX_ITEMS = 20
 
 
 def _conversation_routes(engine: Engine) -> list[Route]:
-    def find(request: Request) -> ConversationRecord:
-        return need(engine, ConversationRecord, request.path_params["conversation_id"])
+    find = finding(engine, ConversationRecord, "conversation_id")
 
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         body = await read_body(request)
         body.only("items", "metadata")
         metadata = read_metadata(body) or {}
-        with InlineFiles(engine) as inline:
+        with InlineFiles(engine).dropped_if_refused() as inline:
             items = await read_input(inline, body, "items", most=MAX_ITEMS)
             conversation = create_conversation(engine, items, metadata)
-        return json_reply(render_conversation(conversation))
-
-    async def update(request: Request) -> Response:
-        body = await read_body(request)
-        body.only("metadata")
-        if "metadata" not in body.values:
-            body.need("metadata")
-        changed = set_fields(engine, ConversationRecord, find(request).id, metadata=read_metadata(body) or {})
-        return json_reply(render_conversation(changed))
+        return render_conversation(conversation)
 
     return [
         *resource_routes(
             "/conversations",
             "conversation_id",
             create=create,
-            retrieve=lambda request: json_reply(render_conversation(find(request))),
-            update=update,
+            retrieve=lambda request: render_conversation(find(request)),
+            update=noting(engine, find, render_conversation, is_needed=True),
             delete=deleting("conversation_id", partial(delete_conversation, engine), "conversation"),
         ),
         *_item_routes(engine, find),
@@ -229,29 +208,29 @@ def _item_routes(engine: Engine, find: Callable[[Request], ConversationRecord]) 
             raise Missing(ItemRecord.KIND, item_id)
         return found
 
-    async def create(request: Request) -> Response:
+    async def create(request: Request) -> Json:
         include = read_include(read_query(request, INCLUDE), INCLUDES)
         body = await read_body(request, INCLUDE)
         body.only("items")
         body.need("items")
         conversation = find(request)
-        with InlineFiles(engine) as inline:
+        with InlineFiles(engine).dropped_if_refused() as inline:
             added = add_items(engine, conversation.id, await read_input(inline, body, "items", most=MAX_ITEMS))
-        return json_reply(list_body([show_item(item.body, include) for item in added], has_more=False))
+        return list_body([show_item(item.body, include) for item in added], has_more=False)
 
-    def browse(request: Request) -> Response:
+    def browse(request: Request) -> Json:
         query = read_query(request, INCLUDE, *FORWARD_PARAMETERS)
         include, page = read_include(query, INCLUDES), read_page(query)
         items = engine.store.children(ItemRecord, find(request).thread_id)
-        return reply_page([show_item(item.body, include) for item in items], page)
+        return cut_page([show_item(item.body, include) for item in items], page)
 
-    def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Json:
         include = read_include(read_query(request, INCLUDE), INCLUDES)
-        return json_reply(show_item(find_item(request).body, include))
+        return show_item(find_item(request).body, include)
 
-    def delete(request: Request) -> Response:
+    def delete(request: Request) -> Json:
         delete_item(engine, find_item(request))
-        return json_reply(render_conversation(find(request)))
+        return render_conversation(find(request))
 
     path = "/conversations/{conversation_id}/items"
     return resource_routes(path, "item_id", create=create, browse=browse, retrieve=retrieve, delete=delete)

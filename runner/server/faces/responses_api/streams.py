@@ -35,7 +35,7 @@ from runner.server.engine.state.records import (
     ToolCall,
     told_id,
 )
-from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Missing
 from runner.server.faces.responses_api.rendering import (
     EVERYTHING,
     render_call,

@@ -35,6 +35,7 @@ from runner.server.inference.openai_compatible.reply import (
     MarkReader,
     NoReply,
     Reply,
+    ThoughtReader,
     choose_move,
     describe,
     error_text,
@@ -92,12 +93,10 @@ class OpenAICompatibleInference:
         # With the model that answered last; before the first answer, the one that will be asked for.
         self.name = _name(endpoint.model or "")
         self.slots = None if endpoint.slots is None else asyncio.Semaphore(endpoint.slots)
-        self.embedder = self._find_embedder(endpoint.embedding_model)
-
-    def _find_embedder(self, model: str | None) -> Embedder | None:
+        model = endpoint.embedding_model
+        self.embedder: Embedder | None = None if model is None else ChatEmbedder(model, self._post_for_embeddings)
         if model == LOCAL:
-            return LocalEmbedder()
-        return None if model is None else ChatEmbedder(model, self._post_for_embeddings)
+            self.embedder = LocalEmbedder()
 
     async def close(self) -> None:
         if self._client is not None:
@@ -161,21 +160,15 @@ class OpenAICompatibleInference:
     async def _ask(self, body: Json, marks: MarkReader, hear: Hear | None) -> Reply | Fail:
         import openai
 
-        reply = Reply(begins_with_thought=self._begins_with_thoughts)
+        reply = Reply(ThoughtReader(begins_inside=self._begins_with_thoughts))
         try:
             async with aclosing(self._send(body, is_stream=hear is not None)) as chunks:
                 async for chunk in chunks:
                     await _tell(marks.feed(reply.add(chunk)), hear)
             await _tell(marks.feed(reply.close()), hear)
             await _tell(marks.finish(), hear)
-        except NoReply as error:
-            return self._fail("server_error", str(error))
-        except _NO_JSON:
-            return self._fail("server_error", "it sent text that is no JSON where a chat completion belongs")
-        except httpx2.HTTPError as error:
-            return self._explain_connection(error)
-        except openai.APIError as error:
-            return self._explain(error)
+        except (NoReply, *_NO_JSON, httpx2.HTTPError, openai.APIError) as error:
+            return self._explain(error, _CHAT)
         if reply.model:
             self.name = _name(reply.model)
         if reply.ends_a_thought:
@@ -217,14 +210,8 @@ class OpenAICompatibleInference:
         try:
             client = await self._open()
             return await client.post(_EMBEDDINGS, cast_to=object, body=body)
-        except NoReply as error:
-            raise EmbeddingFailed(str(error)) from error
-        except openai.APIError as error:
+        except (NoReply, *_NO_JSON, httpx2.HTTPError, openai.APIError) as error:
             raise EmbeddingFailed(self._explain(error, _EMBEDDINGS).message) from error
-        except httpx2.HTTPError as error:
-            raise EmbeddingFailed(self._explain_connection(error).message) from error
-        except _NO_JSON as error:
-            raise EmbeddingFailed("the endpoint sent text that is no JSON") from error
 
     async def _open(self) -> openai.AsyncOpenAI:
         """The client, made in the loop that uses it; importing the SDK takes half a second."""
@@ -234,11 +221,21 @@ class OpenAICompatibleInference:
                 self._client = _make_client(self._endpoint)
         return self._client
 
-    def _explain(self, error: openai.APIError, path: str = _CHAT) -> Fail:
+    def _explain(self, error: Exception, path: str) -> Fail:
         import openai
 
-        said = error_text(error.body) or error.message
+        said = str(error)
+        if isinstance(error, openai.APIError):
+            said = error_text(error.body) or error.message
         match error:
+            case NoReply():
+                return self._fail("server_error", said)
+            case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError():
+                what = "a chat completion belongs" if path == _CHAT else "embeddings belong"
+                return self._fail("server_error", f"it sent text that is no JSON where {what}")
+            case httpx2.HTTPError():
+                # The SDK lets it through in the body of a refusal.
+                return self._explain_connection(error)
             case openai.APITimeoutError():
                 return self._fail("server_error", f"there was no connection within {_CONNECT_S:g} s; is it running?")
             case openai.APIConnectionError():
@@ -250,8 +247,6 @@ class OpenAICompatibleInference:
         return self._fail("server_error", f"it broke off with an error: {said}")
 
     def _explain_connection(self, reason: object) -> Fail:
-        """Also what httpx2 raises where the SDK lets it through: in the body of a refusal."""
-
         # Where nobody listens, asking once more in a moment changes nothing: of the API's codes, this one says so.
         code = "invalid_prompt" if isinstance(reason, httpx2.ConnectError) else "server_error"
         return self._fail(code, f"the connection failed ({reason}); is it running?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 
 from runner.server.inference import (
     Answer,
@@ -81,7 +81,7 @@ class ThoughtReader:
     With `begins_inside`, the text begins with a thought that nothing opens, if something closes it.
     """
 
-    def __init__(self, *, begins_inside: bool) -> None:
+    def __init__(self, *, begins_inside: bool = False) -> None:
         self._begins_inside = begins_inside
         self._closing = _END_OF_THOUGHT if begins_inside else ""
         self._held = ""
@@ -124,12 +124,9 @@ class ThoughtReader:
 
 @dataclass(slots=True)
 class Reply:
-    """Grows with each chunk; a whole reply is one chunk. `calls` are in the reply's order, whatever their keys.
+    """Grows with each chunk; a whole reply is one chunk. `calls` are in the reply's order, whatever their keys."""
 
-    With `begins_with_thought`, the reply begins inside a thought.
-    """
-
-    begins_with_thought: InitVar[bool] = False
+    thoughts: ThoughtReader = field(default_factory=ThoughtReader)
     text: str = ""
     refusal: str = ""
     finish: str | None = None
@@ -137,10 +134,6 @@ class Reply:
     spent: Spent | None = None
     calls: dict[Place, PendingCall] = field(default_factory=dict)
     _size: int = 0
-    _thoughts: ThoughtReader = field(init=False)
-
-    def __post_init__(self, begins_with_thought: bool) -> None:
-        self._thoughts = ThoughtReader(begins_inside=begins_with_thought)
 
     @property
     def ends_a_thought(self) -> bool:
@@ -154,7 +147,7 @@ class Reply:
 
     def close(self) -> str:
         """Nothing more comes; returns the rest of the text."""
-        rest = self._thoughts.finish()
+        rest = self.thoughts.finish()
         self.text += rest
         return rest
 
@@ -187,7 +180,7 @@ class Reply:
             if isinstance(call, Mapping):
                 self._add_call(index, call)
         self._size += len(said) + len(refusal)
-        text = self._thoughts.feed(said)
+        text = self.thoughts.feed(said)
         self.text += text
         if self._size > LONGEST_REPLY_CHARACTERS or len(self.calls) > MOST_CALLS:
             raise NoReply("its reply has no end")

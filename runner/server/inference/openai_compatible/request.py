@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.server.inference import (
-    Exhibit,
     FunctionRequest,
     GivenFile,
     JudgeQuestion,
@@ -216,7 +215,7 @@ _JUDGE_RULES = (
 
 
 def write_matter(matter: Matter, model: str) -> Json:
-    record = [_show_exhibit(exhibit) for exhibit in matter.exhibits]
+    record = [{"from": exhibit.source, "text": exhibit.text} for exhibit in matter.exhibits]
     questions = [_show_question(number, question) for number, question in enumerate(matter.questions)]
     asked = json.dumps({"record": record, "questions": questions}, ensure_ascii=False)
     schema = {"name": "judgements", "strict": True, "schema": _object(map(_answer_schema, matter.questions), "q")}
@@ -225,10 +224,6 @@ def write_matter(matter: Matter, model: str) -> Json:
         "messages": [{"role": "system", "content": _JUDGE_RULES}, {"role": "user", "content": asked}],
         "response_format": {"type": "json_schema", "json_schema": schema},
     }
-
-
-def _show_exhibit(exhibit: Exhibit) -> Json:
-    return {"from": exhibit.source, "text": exhibit.text}
 
 
 def _show_question(number: int, question: JudgeQuestion) -> Json:

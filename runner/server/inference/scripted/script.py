@@ -271,13 +271,13 @@ def read_scripts(
     With `functions`, by their names what they may be declared to take (None: not known), also with calls of others.
     """
     document = read_document(path, file=file, schema=lambda _: script_schema())
-    scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
-    rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
+    scripts = tuple(_Reader(document, place).read() for place, _ in document.sound_items("scripts"))
+    rulings = tuple(_Reader(document, place).read_ruling() for place, _ in document.sound_items("rulings"))
     every = AboutQuestion()
     _report_unreachable(document, "scripts", [one.times is None and one.question == every for one in scripts])
     _report_unreachable(document, "rulings", [one.question == one.about == every for one in rulings])
     if functions is not None:
-        document.take_over(_find_unknown_calls(document, functions), lambda one: one)
+        document.take_over(_find_unknown_calls(document, functions))
     document.check()
     return ScriptFile(file=file, scripts=scripts, rulings=rulings, otherwise=document.value_at(()).get("otherwise", ""))
 

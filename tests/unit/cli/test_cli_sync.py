@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from runner.cli._upload_progress import UploadProgress
+from runner.cli.sync import UploadProgress
 from runner.domain.files import FileUse, LocalFile
 from runner.errors import Location
 from runner.sync import Uploading
