@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from runner.backends import Question
-from runner.backends._failures import explain_overflow
+from runner.backends._failures import explain_end, explain_overflow
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Request, join_path
 from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait, answer_calls, list_names
 from runner.backends.agents.wire import (
-    COMPLETED,
     Item,
     WireMessage,
     WireOutput,
@@ -46,7 +45,6 @@ NO_TURN = ""
 _UNKNOWN_CALL = "Unknown pending tool call"
 # A call can be shown before the server takes its result: as long as the SDK itself tries again.
 _RACE_PAUSES_S = (0.1, 0.3, 0.6)
-_STATUSES = {COMPLETED: RunStatus.COMPLETED, "failed": RunStatus.FAILED, "cancelled": RunStatus.CANCELLED}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,18 +135,12 @@ class Turn:
         )
 
     def _steps_of(self, items: Sequence[Item]) -> Iterator[Step]:
-        told = {item.call_id: item for item in items if isinstance(item, WireOutput)}
+        told = {item.call_id: item.answer for item in items if isinstance(item, WireOutput)}
         for item in items:
             if isinstance(item, Step):
                 yield item
             elif isinstance(item, FunctionCall):
-                yield self._step_of(item, told.get(item.id))
-
-    def _step_of(self, call: FunctionCall, told: WireOutput | None) -> Step:
-        answer = self._answers.get(call.id)
-        if answer is None and told is not None:
-            answer = FunctionAnswer(output=told.output, is_error=told.is_error)
-        return answered_step(call, answer)
+                yield answered_step(item, self._answers.get(item.id, told.get(item.id)))
 
     async def _follow(self, session: Session) -> Played:
         """The turn when it is over, or was stopped; statuses that are not known count as not over."""
@@ -157,7 +149,8 @@ class Turn:
             turn = await self._look_at_turn(session, turn.id if turn else None)
             seen = await self._look_at_session(session)
             if turn is not None and turn.is_over:
-                return _ended(turn, seen)
+                error = explain_end(turn.status, turn.error, turn.error_code, None)
+                return _played(turn, seen, RunStatus(turn.status), error, turn.error_code)
             if seen.status == "failed":
                 error = seen.error or "the session failed, and the server doesn't say why"
                 return _played(turn, seen, RunStatus.FAILED, error)
@@ -265,15 +258,6 @@ async def _send_event(
 ) -> None:
     path = join_path("agents", "sessions", session_id, "events")
     await api.post_keyed(Request(doing=doing, path=path, body={"events": [event]}, budget_s=budget_s), key)
-
-
-def _ended(turn: WireTurn, seen: WireSession) -> Played:
-    defaults = {
-        "failed": "the turn failed, and the server doesn't say why",
-        "cancelled": "the turn was cancelled, not by us",
-    }
-    error = turn.error or defaults.get(turn.status)
-    return _played(turn, seen, _STATUSES[turn.status], error, turn.error_code)
 
 
 def _played(
