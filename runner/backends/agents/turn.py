@@ -23,6 +23,7 @@ from runner.backends.agents.wire import (
     result_event,
 )
 from runner.domain.conversation import (
+    FileId,
     FunctionAnswer,
     FunctionCall,
     ProducedFile,
@@ -49,24 +50,31 @@ _RACE_PAUSES_S = (0.1, 0.3, 0.6)
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """What is known of one session, while it goes on; `turn_ids` are those of earlier questions."""
+    """What is known of one session, while it goes on; `turn_ids` are those of earlier questions.
+
+    `paths` are where uploaded files lie in its environment.
+    """
 
     id: ThreadId
     environment_id: str | None = None
     turn_ids: set[str] = field(default_factory=set)
+    paths: dict[FileId, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Played:
     """A turn at its end, whether it came there by itself or was stopped; its id is "" if there never was one."""
 
-    id: str
+    turn: WireTurn | None
+    session: WireSession
     status: RunStatus
-    turn: WireTurn | None = None
-    session: WireSession | None = None
-    error: str | None = None
+    error: str | None
     error_code: str | None = None
     items: tuple[Item, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.turn.id if self.turn else NO_TURN
 
 
 class Turn:
@@ -117,7 +125,7 @@ class Turn:
         is_cut_off = status is RunStatus.COMPLETED and not all(message.is_whole for message in messages)
         if is_cut_off or code == TRUNCATED:
             status, error = RunStatus.INCOMPLETE, f"the answer is incomplete: {error or 'the server does not say why'}"
-        declined = played.session is not None and played.session.declined == played.id != NO_TURN
+        declined = played.session.declined == played.id != NO_TURN
         return Run(
             id=RunId(played.id),
             thread_id=session.id,
@@ -127,7 +135,7 @@ class Turn:
             steps=tuple(self._steps_of(played.items)),
             files=files,
             usage=played.turn.usage if played.turn else None,
-            model=played.session.model if played.session else None,
+            model=played.session.model,
             declined=text if declined else None,
             error=error and explain_overflow(code, error),
             error_code=code,
@@ -150,15 +158,15 @@ class Turn:
             seen = await self._look_at_session(session)
             if turn is not None and turn.is_over:
                 error = explain_end(turn.status, turn.error, turn.error_code, None)
-                return _played(turn, seen, RunStatus(turn.status), error, turn.error_code)
+                return Played(turn, seen, RunStatus(turn.status), error, turn.error_code)
             if seen.status == "failed":
                 error = seen.error or "the session failed, and the server doesn't say why"
-                return _played(turn, seen, RunStatus.FAILED, error)
+                return Played(turn, seen, RunStatus.FAILED, error)
             trouble = await self._answer_calls(session, seen, turn)
             if trouble is not None:
                 with_code = LOOP_CODE if len(self._answers) >= MAX_CALLS else None
                 await self._stop(session, turn)
-                return _played(turn, seen, RunStatus.FAILED, trouble, with_code)
+                return Played(turn, seen, RunStatus.FAILED, trouble, with_code)
             left_s = self._wait.left_s(turn.status if turn else QUEUED)
             if left_s <= 0:
                 return await self._give_up(session, turn, seen)
@@ -245,7 +253,7 @@ class Turn:
         ending = f"and could not be cancelled: {trouble}" if trouble else "and was cancelled"
         state = f"the turn was still '{turn.status}'" if turn else "the session had begun no turn"
         error = f"{state} after {waited} (its session: '{seen.status}'), {ending}"
-        return _played(turn, seen, RunStatus.CANCELLED, error, code)
+        return Played(turn, seen, RunStatus.CANCELLED, error, code)
 
 
 async def send_cancel(api: Api, session_id: str) -> None:
@@ -258,10 +266,3 @@ async def _send_event(
 ) -> None:
     path = join_path("agents", "sessions", session_id, "events")
     await api.post_keyed(Request(doing=doing, path=path, body={"events": [event]}, budget_s=budget_s), key)
-
-
-def _played(
-    turn: WireTurn | None, seen: WireSession, status: RunStatus, error: str | None, code: str | None = None
-) -> Played:
-    turn_id = turn.id if turn else NO_TURN
-    return Played(id=turn_id, status=status, turn=turn, session=seen, error=error, error_code=code)
