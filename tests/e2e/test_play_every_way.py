@@ -1,4 +1,4 @@
-"""500 scenarios over real sockets, of which a seventh goes wrong in every way that a server and a model know."""
+"""1,000 scenarios over real sockets, of which a tenth goes wrong in every way that a server and a model know."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from play_project import Project
 from verbs import run_verb
 
-SCENARIOS, EACH = 500, 2
+SCENARIOS, EACH = 1000, 2
 
 PROJECT = """
 version: 1
@@ -145,7 +145,7 @@ def write_project(folder: Path) -> Counter[str]:
 @pytest.mark.fault("N3", "N4", "S2", "S8")
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_each_of_five_hundred_scenarios_gets_its_verdict_and_the_play_its_exit_code(tmp_path: Path) -> None:
+def test_each_of_a_thousand_scenarios_gets_its_verdict_and_the_play_its_exit_code(tmp_path: Path) -> None:
     expected = write_project(tmp_path)
     environment = {key: value for key, value in os.environ.items() if "KEY" not in key}
     done = run_verb("play", "-q", "-n", "40", "--report", "json=r.json", cwd=tmp_path, environment=environment)
