@@ -30,7 +30,6 @@ from runner.redaction import Redactor
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
-Told = TypeVar("Told")
 Opened = TypeVar("Opened")
 
 REQUEST_BUDGET_S = 60.0
@@ -212,18 +211,18 @@ class Api:
     ) -> RemoteError | None:
         number = self._journal.intend(creation.kind, creation.label, creation.tags) if creation else None
 
-        def note_id() -> None:
-            if listener.remote_id is not None and not identified.done():
-                if number is not None:
-                    self._journal.created(number, listener.remote_id)
-                identified.set_result(listener.remote_id)
+        def note_id(remote_id: str) -> None:
+            if number is not None:
+                self._journal.created(number, remote_id)
+            identified.set_result(remote_id)
 
         async def exchange() -> Reply[None]:
             response = await self._post_streamed(request)
             _accept(response)
-            await listen(response, listener, note_id)
+            await listen(response, listener)
             return Reply(None, None)
 
+        listener.on_id = note_id
         outcome = await self._send(request, exchange, attempts=1)
         if listener.remote_id is not None:
             return outcome.error if isinstance(outcome, Failure) else None
@@ -416,7 +415,9 @@ def _unclear(failure: Failure, words: str) -> UnclearOutcome:
 
 
 class Listener(Protocol):
-    """Who follows the answer to a create. `remote_id` is the new object's, None until it is known."""
+    """Who follows the answer to a create. `remote_id` is the new object's; `on_id` is told once it is known."""
+
+    on_id: Callable[[str], None]
 
     @property
     def remote_id(self) -> str | None: ...
@@ -430,7 +431,7 @@ class Listener(Protocol):
         """The answer came whole, as JSON. Raises Malformed."""
 
 
-async def listen(response: httpx2.Response, listener: Listener, after_each: Callable[[], None]) -> None:
+async def listen(response: httpx2.Response, listener: Listener) -> None:
     """Read an answer whose head has come. Raises Malformed, and the SDK's own types for what the network does.
 
     What comes after "enough" is heard as well, for a moment: it may contradict. A connection whose answer was read to
@@ -440,12 +441,11 @@ async def listen(response: httpx2.Response, listener: Listener, after_each: Call
     is_asked = True
     try:
         if "event-stream" not in response.headers.get("content-type", ""):
-            body = read_object(await response.aread())
-            _hand_on(lambda: listener.take(body), after_each)
+            listener.take(read_object(await response.aread()))
             return
         chunks = _read(response)
         async for chunk in chunks:
-            if _hand_on(partial(listener.hear, chunk), after_each):
+            if listener.hear(chunk):
                 break
         rest = asyncio.create_task(_hear_rest(response, chunks, lambda chunk: is_asked and listener.hear(chunk)))
         await asyncio.wait({rest}, timeout=LINGER_S)
@@ -464,13 +464,6 @@ async def _hear_rest(response: httpx2.Response, chunks: AsyncIterator[bytes], he
                     hear(chunk)
     finally:
         await response.aclose()
-
-
-def _hand_on(tell: Callable[[], Told], after_each: Callable[[], None]) -> Told:
-    try:
-        return tell()
-    finally:
-        after_each()
 
 
 async def _read(response: httpx2.Response) -> AsyncIterator[bytes]:

@@ -138,7 +138,8 @@ def read_response(body: Json) -> WireResponse:
     return WireResponse(
         id=identifier(body),
         status=text(body, "status"),
-        items=tuple(item for one in output if (item := _read_item(one)) is not None),
+        # None: neither a message nor a tool's work, but reasoning, or what this version does not know.
+        items=tuple(item for one in output if (item := read_by_type(one, _READERS)) is not None),
         model=optional_text(body, "model"),
         usage=read_usage(part(body, "usage")),
         error=optional_text(error, "message"),
@@ -163,11 +164,6 @@ def add_usage(one: Usage | None, other: Usage | None) -> Usage | None:
         return None
     pairs = ((field.name, getattr(one, field.name), getattr(other, field.name)) for field in fields(Usage))
     return Usage(**{name: None if a is None or b is None else a + b for name, a, b in pairs})
-
-
-def _read_item(body: Json) -> Item | None:
-    """None for what is neither a message nor a tool's work: reasoning, and what this version does not know."""
-    return read_by_type(body, _READERS)
 
 
 def _read_message(body: Json) -> WireMessage:
