@@ -185,31 +185,32 @@ def narrow_index(
     return NarrowedIndex(index=engine.index, file_ids=file_ids, threshold=threshold)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchOrder:
-    """What is searched for. `limit` is the number of passages, `threshold` the least score."""
+async def search_store(
+    engine: Engine,
+    store_id: str,
+    queries: tuple[str, ...],
+    *,
+    limit: int = 10,
+    threshold: float = 0.0,
+    attributes: AttributeFilter | None = None,
+) -> tuple[Passage, ...]:
+    """What file search would find, the best first: so many passages, with that score at the least.
 
-    queries: tuple[str, ...]
-    limit: int = 10
-    threshold: float = 0.0
-    attributes: AttributeFilter | None = field(default=None)
-
-
-async def search_store(engine: Engine, store_id: str, order: SearchOrder) -> tuple[Passage, ...]:
-    """What file search would find, the best first. Raises Conflict for a store that has expired."""
+    Raises Conflict for a store that has expired.
+    """
     store = need(engine, StoreRecord, store_id)
     if store.is_expired:
         raise Conflict(f"Vector store {store_id} is expired.")
     touch_stores(engine, (store_id,))
     context = ToolContext(
-        index=narrow_index(engine, (store_id,), order.attributes, order.threshold),
+        index=narrow_index(engine, (store_id,), attributes, threshold),
         thread_id="",
         store_ids=(store_id,),
-        options={"max_num_results": order.limit},
+        options={"max_num_results": limit},
         embed=partial(embed_texts, engine.inference),
     )
     tool = await engine.toolbox.open("file_search")
-    request = ToolRequest(tool="file_search", arguments={"queries": order.queries})
+    request = ToolRequest(tool="file_search", arguments={"queries": queries})
     outcome = await tool.run(request, context)
     return find_attributes(engine, (store_id,), outcome.passages)
 
