@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from runner import plugins
 from runner.errors import WriteFailed
 from runner.server.engine.search import Index
-from runner.server.engine.state.file_storage import Blobs, ContainerRecord
+from runner.server.engine.state.file_storage import Blobs, ContainerRecord, StoredFileRecord
 from runner.server.engine.state.records import (
     IdKind,
     MessageRecord,
@@ -77,17 +77,14 @@ class MessageGrew:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileSettled:
-    """A file of a vector store is no longer being indexed: told to those who listen to the store."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
     """A session, or a run at work, was deleted: told to those who listen to the session's thread, or to the run."""
 
 
-Event = RunRecord | StepRecord | MessageRecord | CallFinished | MessageGrew | FileSettled | Gone
-"""A record is told as it has just become: a run or a step in a state of its life, a message that has begun or ended."""
+Event = RunRecord | StepRecord | MessageRecord | StoredFileRecord | CallFinished | MessageGrew | Gone
+"""A record is told as it has just become: a run or a step in a state of its life, a message that has begun or ended, a
+file that is no longer being indexed (to those who listen to its vector store).
+"""
 Listener = Callable[[Event], None]
 
 

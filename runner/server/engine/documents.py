@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from runner.domain.files import IMAGE_TYPES, MAX_INPUT_BYTES, file_type
-from runner.server.engine.core import Engine, FileSettled, need
+from runner.server.engine.core import Engine, need
 from runner.server.engine.search import Index as StoredIndex
 from runner.server.engine.search import embed_texts
 from runner.server.engine.state.file_filters import AttributeFilter, matches
@@ -323,13 +323,9 @@ def _finish(
         stored = replace(stored, state=state, usage_bytes=usage_bytes, failure=failure)
         engine.store.replace(stored)
         engine.store.release(stored_id)
-    tell_settled(engine, stored)
+    # Runs wait for the documents that they search.
+    engine.feed.tell(stored.store_id, stored)
     return stored
-
-
-def tell_settled(engine: Engine, stored: StoredFileRecord) -> None:
-    """Runs wait for the documents that they search."""
-    engine.feed.tell(stored.store_id, FileSettled())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -447,7 +443,7 @@ def cancel_batch(engine: Engine, batch: BatchRecord) -> BatchRecord:
             engine.store.replace(batch)
     for file in unfinished:
         engine.workers.cancel(file.id)
-        tell_settled(engine, file)
+        engine.feed.tell(file.store_id, file)
     return batch
 
 
@@ -456,7 +452,7 @@ def detach(engine: Engine, stored: StoredFileRecord) -> None:
     engine.workers.cancel(stored.id)
     engine.store.delete(stored.id)
     engine.index.remove(stored.store_id, stored.file_id)
-    tell_settled(engine, stored)
+    engine.feed.tell(stored.store_id, stored)
 
 
 def delete_store(engine: Engine, store_id: str) -> None:

@@ -39,7 +39,7 @@ from runner.server.engine.state.records import (
     TextPart,
     ToolCall,
 )
-from runner.server.engine.state.store import Conflict, Damaged
+from runner.server.engine.state.store import Damaged
 from runner.server.faces.agents_api import environments
 from runner.server.faces.agents_api.agents import DEFINITION, new_agent, read_definition, render_definition
 from runner.server.faces.agents_api.environments import read_environment, render_environment
@@ -61,7 +61,7 @@ from runner.server.wire.replies import (
     Answered,
     EventStream,
     cut_page,
-    deleted_body,
+    deleting,
     finding,
     noting,
     page_body,
@@ -99,14 +99,6 @@ def routes(engine: Engine) -> list[Route]:
         ]
         return cut_page([render_session(engine, one) for one in found], page)
 
-    def delete(request: Request) -> Json:
-        session_id = request.path_params["session_id"]
-        try:
-            delete_session(engine, session_id)
-        except Conflict as error:
-            raise BadRequest(str(error), code=error.code, status=409) from error
-        return deleted_body(session_id, "agent.session")
-
     return [
         *resource_routes(
             "/agents/sessions",
@@ -115,7 +107,7 @@ def routes(engine: Engine) -> list[Route]:
             browse=browse,
             retrieve=lambda request: render_session(engine, find(request)),
             update=noting(engine, find, partial(render_session, engine)),
-            delete=delete,
+            delete=deleting("session_id", partial(delete_session, engine), "agent.session"),
         ),
         *_event_routes(engine, find),
         *_turn_routes(engine, find),
@@ -192,13 +184,10 @@ def _event_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> l
         body.need("events")
         acts = [_read_event(engine, event) for event in body.objects("events", most=MAX_EVENTS) or ()]
         session = find(request)
-        try:
-            with engine.store.transaction():
-                if note_key(engine, session.id, key):
-                    for act in acts:
-                        act(session)
-        except Conflict as error:
-            raise BadRequest(str(error), code=error.code, status=409) from error
+        with engine.store.transaction():
+            if note_key(engine, session.id, key):
+                for act in acts:
+                    act(session)
         return Response(status_code=202)
 
     def stream(request: Request) -> Response:

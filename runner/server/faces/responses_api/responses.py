@@ -49,7 +49,7 @@ from runner.server.engine.state.records import (
 )
 from runner.server.engine.state.store import Missing
 from runner.server.faces.responses_api.input import InlineFiles, read_input
-from runner.server.faces.responses_api.orders import INCLUDES, Wanted, follow_agent, read_order
+from runner.server.faces.responses_api.orders import INCLUDES, follow_agent, read_order
 from runner.server.faces.responses_api.rendering import ResponseEvents, render_output, render_response, show_item
 from runner.server.wire.fields import (
     FORWARD_PARAMETERS,
@@ -84,17 +84,16 @@ def routes(engine: Engine) -> list[Route]:
     return _response_routes(engine) + _conversation_routes(engine)
 
 
-async def answer_order(
-    engine: Engine,
-    recordings: Recordings,
-    response: ResponseRecord,
-    wanted: Wanted,
-    request: Request,
-) -> Response:
-    """For a response that has just been started: nothing was told of it yet.
-
-    Only in the background does a response go on for nobody.
-    """
+async def _create(engine: Engine, recordings: Recordings, request: Request) -> Response:
+    body = await read_body(request)
+    shown: Json = {}
+    if "project" in request.path_params:
+        # Foundry's agents are no part of OpenAI's API.
+        body, shown = follow_agent(engine, body)
+    with InlineFiles(engine).dropped_if_refused() as inline:
+        wanted = await read_order(inline, body, shown)
+        response = start_response(engine, wanted.order)
+    # Nothing was told of it yet: nothing has been awaited since it was started.
     if wanted.is_streamed or response.in_background:
         recordings.begin(response)
     _keep_output_at_end(engine, response)
@@ -102,6 +101,7 @@ async def answer_order(
         events = show_events(recordings.follow(response), wanted.include, is_padded=wanted.is_padded)
         return EventStream(events, lambda: _end(engine, response), content_type=CONTENT_TYPE)
     try:
+        # Only in the background does a response go on for nobody.
         if not response.in_background:
             await unless_gone(request, wait_for_end(engine, response))
         return reply_response(engine, response, wanted.include)
@@ -138,17 +138,6 @@ def _end(engine: Engine, response: ResponseRecord) -> None:
 def _response_routes(engine: Engine) -> list[Route]:
     recordings = Recordings(engine)
 
-    async def create(request: Request) -> Response:
-        body = await read_body(request)
-        shown: Json = {}
-        if "project" in request.path_params:
-            # Foundry's agents are no part of OpenAI's API.
-            body, shown = follow_agent(engine, body)
-        with InlineFiles(engine).dropped_if_refused() as inline:
-            wanted = await read_order(inline, body, shown)
-            response = start_response(engine, wanted.order)
-        return await answer_order(engine, recordings, response, wanted, request)
-
     def retrieve(request: Request) -> Response:
         query = read_query(request, INCLUDE, "stream", "starting_after", "include_obfuscation")
         include, is_padded = read_include(query, INCLUDES), read_flag(query, "include_obfuscation") is not False
@@ -180,7 +169,9 @@ def _response_routes(engine: Engine) -> list[Route]:
 
     one = "/responses/{response_id}"
     return [
-        *resource_routes("/responses", "response_id", create=create, retrieve=retrieve, delete=delete),
+        *resource_routes(
+            "/responses", "response_id", create=partial(_create, engine, recordings), retrieve=retrieve, delete=delete
+        ),
         route("POST", f"{one}/cancel", cancel),
         route("GET", f"{one}/input_items", browse_input),
     ]
