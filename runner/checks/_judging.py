@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.checks import Ask, Exchange, sum_usage
 from runner.checks._schemas import Schema, choice, field
@@ -80,6 +80,7 @@ class Bounds:
     fails_at: Decimal = LOWER
     passes_at: Decimal = UPPER
     undecided: str = "error"
+    is_paid: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.fails_at >= self.passes_at:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
-from runner.checks._after_digits import SUPERSCRIPTS, VULGAR, After, read_after, vulgar_value
+from runner.checks._after_digits import VULGAR, After, read_after, vulgar_value
 from runner.checks._before_digits import Before, read_before
 from runner.checks._not_numbers import Labels, Span, is_perhaps_a_year, list_numbers, spans_of_other_digits
+from runner.checks._text import TO_SUPERSCRIPT, raise_digits
 from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE, dimensions, unit_name
 from runner.checks._wording import is_contrast, is_range, objection, spelled_value
 
@@ -26,10 +27,6 @@ _SAME = {
     "\u2028": "\n", "\u2029": "\n", "\ufe69": "$", "\uffe0": "¢", "\uffe1": "£", "\uffe5": "¥", "\uff04": "$",
     "\u0609": "‰", "\u2052": "%", "\u25b2": "-", "\u25b3": "-",
 }  # fmt: skip
-_RAISED = re.compile(r"<sup>\s{0,3}([-+]?\d{1,4})\s{0,3}</sup>", re.IGNORECASE)
-_LOWERED = re.compile(r"<sub>\s{0,3}(\d{1,4})\s{0,3}</sub>", re.IGNORECASE)
-_TO_SUPERSCRIPT = str.maketrans("0123456789+-", SUPERSCRIPTS)
-_TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LATEX = re.compile(
     r"(?<=\d)(?:\\!|\{,\}(?:\\!)?(?P<grouping>\d{3}(?!\d))?|\{\.\}|\\[,;: ](?=\d{3}(?!\d))|\{[ ]\}(?=\d)|,\\!(?=\d{3}))"
 )
@@ -54,10 +51,9 @@ def plain_text(text: str) -> str:
         table = {ord(char): _plain_character(char) for char in set(text) if not char.isascii()}
         text = text.translate(table)
     if "<su" in text or "<SU" in text:
-        text = _RAISED.sub(lambda found: found[1].translate(_TO_SUPERSCRIPT), text)
-        text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), text)
+        text = raise_digits(text)
     if "^" in text:
-        text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(_TO_SUPERSCRIPT), text)
+        text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(TO_SUPERSCRIPT), text)
     if "\\" in text or "{" in text:
         text = _LATEX.sub(_plain_latex, text)
     return _UNBROKEN.sub("…", text)  # no prose, and no number of anyone's
@@ -209,7 +205,6 @@ _SCALED_TABLE = re.compile(
 _AND = re.compile(r"[*_]{0,3}\.?[ ]?(?:,|&|and|und|et|y|e|i|и|en|og|och|ve|plus|و|और)?[ ]?[*_]{0,3}")
 _UNIT_IN_WORDS = re.compile(rf"[ -](?P<unit>[^\W\d_]+)(?:{_AND.pattern})\Z")
 _ONE = re.compile(r"(?<!\w)an?[ ]\Z", re.IGNORECASE)
-_SMALL_PLAIN = re.compile(r"\d{1,2}")
 _UNKNOWN_LINK = re.compile(r"[^\s\w=;|()\[\]{}<>:/,.*+~\"`×÷→$€£¥•–—?!-]{1,2}|_")
 _SUM = re.compile(r"[ ]?(?:\+|\*|·|⋅|∙|÷|✕)[ ]?[$€£]?")
 _EQUALS = re.compile(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
@@ -238,8 +233,12 @@ class FoundNumber:
     problem: str = ""
     unit_end: int = 0
     dimensions: frozenset[str] = frozenset()
-    is_plain: bool = False
     is_multiplied: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is digits alone."""
+        return self.text.isdecimal()
 
     @property
     def is_amount(self) -> bool:
@@ -373,7 +372,6 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
         problem="; ".join(problems),
         unit_end=max(end, after.unit_end),
         dimensions=after.dimensions,
-        is_plain=written.isdecimal() and after.end == candidate.end() and start == candidate.start(),
         is_multiplied=after.factor != 1,
     )
 
@@ -478,7 +476,7 @@ def _together(text: str, whole: FoundNumber, part: FoundNumber) -> FoundNumber |
     )
     if is_sum and "," not in gap and not _overlap(whole, part):
         value = whole.value + part.value.copy_sign(whole.value)
-        return replace(part, text=shown, start=whole.start, value=value, is_multiplied=True, is_plain=False)
+        return replace(part, text=shown, start=whole.start, value=value, is_multiplied=True)
     return None
 
 
@@ -559,7 +557,7 @@ def _is_small_rest(text: str, first: FoundNumber, second: FoundNumber) -> bool:
     return (
         second.is_plain
         and not first.decimals
-        and bool(_SMALL_PLAIN.fullmatch(second.text))
+        and len(second.text) <= 2
         and not second.units
         and follows in ("", ".", ",", ")", "\n", "!", "?", ";", "*", " ")
     )

@@ -85,27 +85,24 @@ class _Packages:
         self._processes: dict[str, SideProcess] = {}
         self._known: dict[bytes, tuple[str, bool]] = {}
         self._spent_s: defaultdict[str, float] = defaultdict(float)
-        self._asking = threading.Lock()
+        self._asking = threading.RLock()
 
     def describe(self, module: str) -> Any:
         """A problem in words, or what `_describe_module` says."""
-        with self._asking:
-            return self._describe(module)
-
-    def _describe(self, module: str) -> Any:
         package = module.partition(".")[0]
-        try:
-            if package not in self._processes:
-                self._processes[package] = SideProcess(__name__)
-            return self._processes[package].ask(pickle.dumps((IMPORT_S, _describe_module, (module,))), IMPORT_S)
-        except TimeoutError:
-            problem = f"importing it took more than {IMPORT_S:g} s, and was ended"
-        except EOFError as error:
-            problem = f"importing it ended its process ({error})"
-        except OSError as error:
-            problem = f"no process could be started for it: {error.strerror or error}"
-        self._processes.pop(package, None)
-        return problem
+        with self._asking:
+            try:
+                if package not in self._processes:
+                    self._processes[package] = SideProcess(__name__)
+                return self._processes[package].ask(pickle.dumps((IMPORT_S, _describe_module, (module,))), IMPORT_S)
+            except TimeoutError:
+                problem = f"importing it took more than {IMPORT_S:g} s, and was ended"
+            except EOFError as error:
+                problem = f"importing it ended its process ({error})"
+            except OSError as error:
+                problem = f"no process could be started for it: {error.strerror or error}"
+            self._processes.pop(package, None)
+            return problem
 
     def make(self, module: str, expectation: Expectation, files: tuple[str, ...] = ()) -> bool:
         """Raises ValueError."""
@@ -123,7 +120,7 @@ class _Packages:
         limit_s = min(MAKE_S, MAKE_ALL_S - self._spent_s[module])
         if limit_s <= 0:
             return f"not tried: {name} has taken {MAKE_ALL_S:g} s for the parameters of other places", False
-        if package not in self._processes and isinstance(problem := self._describe(module), str):
+        if package not in self._processes and isinstance(problem := self.describe(module), str):
             return f"{name} can't be used any more: {problem}", False
         order = pickle.dumps((limit_s, _make_check, (expectation, files)))
         started_s = time.monotonic()

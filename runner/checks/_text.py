@@ -35,9 +35,10 @@ _INLINE_TAG = re.compile(
 )
 _COMMENT = re.compile(r"<!--[^<>]{0,2000}-->")
 _OTHER_TAG = re.compile(r"</?[a-z][a-z0-9]{0,15}(?:\s[^<>]{0,1000})?/?>", re.IGNORECASE)
-_RAISED = re.compile(r"<sup>([-+\d]{1,9})</sup>", re.IGNORECASE)
-_LOWERED = re.compile(r"<sub>(\d{1,9})</sub>", re.IGNORECASE)
-_TO_SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
+_RAISED = re.compile(
+    r"<(?:sup>\s{0,3}(?P<up>[-+\d]{1,9})\s{0,3}</sup|sub>\s{0,3}(?P<down>\d{1,9})\s{0,3}</sub)>", re.IGNORECASE
+)
+TO_SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 _TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LINK = re.compile(
     r"!?\[([^\[\]\n]{0,1000})\](?:\((?:[^()\s]|\([^()\s]{0,200}\)){0,1000}(?:\s{1,3}[\"'(][^\"\n]{0,300}[\"')])?\)"
@@ -81,8 +82,7 @@ def shown_text(text: str, *, struck: bool = True) -> str:
     text = _STRUCK.sub(lambda found: (found[1] or found[3] or "") if struck else "", text)
     if "<" in text:
         text = _AUTOLINK.sub(r"\1", text)
-        text = _RAISED.sub(_superscript, text)
-        text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), text)
+        text = raise_digits(text)
         text = _OTHER_TAG.sub(" ", _INLINE_TAG.sub("", text))
     text = _LINE_MARK.sub("", text)
     for _ in range(3 if "[" in text else 0):  # an image inside a link, and the like
@@ -120,13 +120,17 @@ def readings(text: str, *, case: bool, negative: bool, inside: bool = True) -> t
 def _written(text: str) -> str:
     """The text with its marks, but without what is struck out or a comment."""
     if "<" in text:
-        text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), _RAISED.sub(_superscript, text))
-        text = _COMMENT.sub("", text)
+        text = _COMMENT.sub("", raise_digits(text))
     return _STRUCK.sub("", text)
 
 
-def _superscript(found: re.Match[str]) -> str:
-    return found[1].translate(_TO_SUPERSCRIPT)
+def raise_digits(text: str) -> str:
+    """With the digits in HTML's `<sup>` and `<sub>` as the characters that look so: 10<sup>2</sup> is not 102."""
+    return _RAISED.sub(_raised, text)
+
+
+def _raised(found: re.Match[str]) -> str:
+    return found["up"].translate(TO_SUPERSCRIPT) if found["up"] else found["down"].translate(_TO_SUBSCRIPT)
 
 
 def undecorated(text: str) -> str:

@@ -49,13 +49,26 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class OfFile:
+    """A check that is about a file, or several, by a name with * and ?."""
+
     file: str
-    passage: str | None = None
 
     def __post_init__(self) -> None:
         if not _base_name(self.file):
             raise ValueError(f"{self.file!r} names a folder; the name of a file is needed")
+
+    def names(self, cited: str) -> bool:
+        """Whether a file of this name is meant."""
+        return fnmatchcase(_base_name(cited), _base_name(self.file).replace("[", "[[]"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check(OfFile):
+    passage: str | None = None
+
+    def __post_init__(self) -> None:
+        OfFile.__post_init__(self)
         if self.passage is not None:
             normalise_wanted(self.passage, case=False)
 
@@ -82,11 +95,6 @@ class Check:
         if not texts:
             raise CheckBroken("it is not known which passage the answer cites: the API tells neither quote nor result")
         return any(has_passage(text, passage, case=False) for text in texts)
-
-    def names(self, cited: str) -> bool:
-        """Whether a file of this name is meant."""
-        wanted, name = _base_name(self.file), _base_name(cited)
-        return fnmatchcase(name, wanted.replace("[", "[[]"))
 
 
 def cited_names(run: Run) -> set[str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, Bounds, judge_criteria, read_criterion, show_exchange
@@ -31,7 +30,6 @@ EXAMPLES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check(Bounds):
     goal: str
-    is_paid: ClassVar[bool] = True
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
         rubric = (

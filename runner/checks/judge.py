@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
-from runner.checks._judging import (
-    FIELDS,
-    Bounds,
-    Criterion,
-    judge_criteria,
-    read_criterion,
-    show_exchange,
-)
+from runner.checks._judging import FIELDS, Bounds, Criterion, judge_criteria, read_criterion, show_exchange
 from runner.checks._schemas import choice, field, parameters, text_field
 from runner.domain.report import Finding
 
@@ -117,7 +110,6 @@ class Check(Bounds):
     criteria: str | Sequence[str | Mapping[str, Any]]
     about: str = "turn"
     context: str | None = None
-    is_paid: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         names = [one.question.name for one in self._read_criteria()]

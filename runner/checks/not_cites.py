@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._schemas import parameters
 from runner.checks._text import quote, tell
-from runner.checks.cites import SCHEMA as _CITES
-from runner.checks.cites import Check as _Cites
-from runner.checks.cites import cited_names
+from runner.checks.cites import SCHEMA as CITES
+from runner.checks.cites import OfFile, cited_names
 from runner.domain.conversation import Citation, FileId, Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -19,7 +18,7 @@ SCHEMA = parameters(
     "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing. A pass on a file "
     "that the assistant doesn't get is weak.",
     required=["file"],
-    file=_CITES["properties"]["file"],
+    file=CITES["properties"]["file"],
 )
 _TERMS = Citation(position=22, file_id=FileId("f1"), filename="terms.md")
 EXAMPLES = (
@@ -34,20 +33,11 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    file: str
-
-    def __post_init__(self) -> None:
-        _Cites(file=self.file)
-
-    def names(self, found: str) -> bool:
-        """Whether a file of this name is meant."""
-        return _Cites(file=self.file).names(found)
-
+class Check(OfFile):
     def judge(self, run: Run) -> Finding:
         names = cited_names(run)
         known = sorted({name for name in names if name is not None})
-        cited = [name for name in known if _Cites(file=self.file).names(name)]
+        cited = [name for name in known if self.names(name)]
         if not cited and None in names and self.file != "*":
             raise CheckBroken("the answer cites a file whose name is not known, and no search result tells it")
         holds = not cited and not names if self.file == "*" else not cited

@@ -10,7 +10,7 @@ from runner.checks._limits import check_limits, describe_limits
 from runner.checks._parts import explain, name_parts, saying
 from runner.checks._schemas import field, parameters, text_field
 from runner.checks._text import quote, tell
-from runner.checks.cites import Check as Cites
+from runner.checks.cites import OfFile
 from runner.domain.conversation import ProducedFile, Run
 from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
@@ -60,12 +60,12 @@ class Check:
     expect: Sequence[Part] = ()
 
     def __post_init__(self) -> None:
-        Cites(file=self.name)
+        OfFile(file=self.name)
         if self._has_limits:
             check_limits(self.min_bytes, self.max_bytes)
 
     def judge(self, run: Run) -> Finding:
-        named = [file for file in run.files if Cites(file=self.name).names(file.name)]
+        named = [file for file in run.files if OfFile(file=self.name).names(file.name)]
         reasons, broken = [], None
         for file in named:
             try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
 from runner.checks._schemas import field, parameters, text_field
 from runner.checks._text import has_passage, normalise_wanted, quote, tell
-from runner.checks.cites import Check as Cites
+from runner.checks.cites import OfFile
 from runner.checks.tool_called import calls_of
 from runner.domain.conversation import FileId, Run, SearchResult, Step
 from runner.domain.report import Finding
@@ -54,13 +54,13 @@ class Check:
         if self.file is None and self.passage is None:
             raise ValueError("say `file`, `passage` or both")
         if self.file is not None:
-            Cites(file=self.file)
+            OfFile(file=self.file)
         if self.passage is not None:
             normalise_wanted(self.passage, case=False)
 
     def names(self, found: str) -> bool:
         """Whether a file of this name is meant."""
-        return self.file is None or Cites(file=self.file).names(found)
+        return self.file is None or OfFile(file=self.file).names(found)
 
     def judge(self, run: Run) -> Finding:
         searches = calls_of(run, "file_search")

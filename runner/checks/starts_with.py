@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._schemas import flag, parameters, text_field
 from runner.checks._text import CASE, find_in, normalise_wanted, quote, readings, shorten
+from runner.checks.contains import Check as Contains
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 
@@ -32,13 +33,8 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Contains):
     value: str
-    words: bool = True
-    case: bool = False
-
-    def __post_init__(self) -> None:
-        normalise_wanted(self.value, case=self.case)
 
     def judge(self, run: Run) -> Finding:
         wanted = normalise_wanted(self.value, case=self.case)

@@ -41,14 +41,9 @@ def calls_of(run: Run, name: str) -> tuple[Step, ...]:
     return tuple(step for step in run.steps if tool_name(step.tool or "?") == name)
 
 
-def read_arguments(call: Step) -> object:
+@lru_cache(maxsize=64)  # each wanted call looks at each that was made
+def read_arguments(written: str) -> object:
     """What a call was called with; None if that is no JSON, or has a key twice. Numbers with a point stay exact."""
-    return _read_arguments(call.input)
-
-
-@lru_cache(maxsize=64)
-def _read_arguments(written: str) -> object:
-    """Each wanted call looks at each that was made."""
     try:
         return read_json(written, "alone") if written.strip() else {}
     except NoJson:
@@ -127,7 +122,7 @@ class Check:
         return tell(f"a call of {what}{exactly}", found, reason)
 
     def _counts(self, call: Step) -> bool:
-        return self.arguments is None or matches(self.arguments, read_arguments(call))
+        return self.arguments is None or matches(self.arguments, read_arguments(call.input))
 
     def _describe_arguments(self, run: Run) -> str:
         """The tool's calls with what they were called with; all calls where there is none of this tool."""

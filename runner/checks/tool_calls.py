@@ -116,7 +116,7 @@ class Check:
         if isinstance(call, str):
             return True
         if "arguments" in call:
-            given = read_arguments(step)
+            given = read_arguments(step.input)
             same = (
                 matches(call["arguments"], given)
                 if self.arguments == "subset"

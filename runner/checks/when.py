@@ -6,18 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.checks import (
-    API_NAME,
-    ELSEWHERE,
-    FAILS,
-    MODEL_NAME,
-    PASSES,
-    TARGET_NAME,
-    Example,
-    Exchange,
-    Part,
-    parts,
-)
+from runner.checks import API_NAME, ELSEWHERE, FAILS, MODEL_NAME, PASSES, TARGET_NAME, Example, Exchange, Part, parts
 from runner.checks._parts import name_parts
 from runner.checks._schemas import parameters
 from runner.checks.all_of import Check as AllOf

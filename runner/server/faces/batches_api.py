@@ -20,7 +20,7 @@ from runner.server.engine.batches import (
     start_batch,
 )
 from runner.server.engine.core import Engine, need
-from runner.server.wire.fields import Fields, Json, read_body, read_metadata, read_page, read_query
+from runner.server.wire.fields import Fields, Json, read_body, read_lifetime, read_metadata, read_page, read_query
 from runner.server.wire.replies import json_reply, page_body, render_usage, route, unix_seconds
 
 PATHS = ("batches",)
@@ -63,12 +63,8 @@ def routes(engine: Engine) -> list[Route]:
 def read_order(body: Fields) -> BatchOrder:
     """Raises BadRequest."""
     body.only("completion_window", "endpoint", "input_file_id", "metadata", "output_expires_after")
-    lifetime_s = None
-    if (policy := body.mapping("output_expires_after")) is not None:
-        policy.only("anchor", "seconds")
-        policy.needed_choice("anchor", ("created_at",))
-        policy.need("seconds")
-        lifetime_s = policy.integer("seconds", least=LEAST_LIFETIME_S, most=MOST_LIFETIME_S)
+    bounds = {"least": LEAST_LIFETIME_S, "most": MOST_LIFETIME_S}
+    lifetime_s = read_lifetime(body, "seconds", **bounds, name="output_expires_after", anchor="created_at")
     return BatchOrder(
         endpoint=body.needed_choice("endpoint", ENDPOINTS),
         input_file_id=body.needed_text("input_file_id"),

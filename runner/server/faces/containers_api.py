@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.containers import (
-    NewContainer,
     copy_upload,
     create_container,
     delete_container,
@@ -21,7 +20,7 @@ from runner.server.engine.containers import (
 from runner.server.engine.core import Engine
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
-from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, Json, read_body, read_idle_time, read_limits
+from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Json, read_body, read_lifetime, read_limits
 from runner.server.wire.forms import Content, read_content_or
 from runner.server.wire.replies import (
     browsing,
@@ -42,18 +41,6 @@ MAX_MINUTES = 1_440
 
 def routes(engine: Engine) -> list[Route]:
     return _container_routes(engine) + _file_routes(engine)
-
-
-def read_new_container(body: Fields) -> NewContainer:
-    body.only("name", "file_ids", "expires_after", "skills", *LIMITS)
-    body.refuse("skills", harmless=(None, []))
-    minutes = read_idle_time(body, "minutes", most=MAX_MINUTES)
-    return NewContainer(
-        name=body.needed_text("name", longest=MAX_NAME),
-        file_ids=body.texts("file_ids", most=MAX_FILES) or (),
-        idle_s=None if minutes is None else minutes * 60.0,
-        settings=read_limits(body),
-    )
 
 
 def render_container(container: ContainerRecord, now: float) -> Json:
@@ -86,7 +73,18 @@ def _container_routes(engine: Engine) -> list[Route]:
         return render_container(container, engine.now())
 
     async def create(request: Request) -> Json:
-        return render(create_container(engine, read_new_container(await read_body(request))))
+        body = await read_body(request)
+        body.only("name", "file_ids", "expires_after", "skills", *LIMITS)
+        body.refuse("skills", harmless=(None, []))
+        minutes = read_lifetime(body, "minutes", most=MAX_MINUTES)
+        container = create_container(
+            engine,
+            body.needed_text("name", longest=MAX_NAME),
+            file_ids=body.texts("file_ids", most=MAX_FILES) or (),
+            idle_s=None if minutes is None else minutes * 60.0,
+            settings=read_limits(body),
+        )
+        return render(container)
 
     return resource_routes(
         "/containers",

@@ -13,7 +13,6 @@ from runner.server.engine.core import Engine, need, set_fields
 from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
-    SearchOrder,
     attach,
     attach_batch,
     cancel_batch,
@@ -47,7 +46,7 @@ from runner.server.wire.fields import (
     read_body,
     read_chunking,
     read_filters,
-    read_idle_time,
+    read_lifetime,
     read_metadata,
     read_page,
     read_query,
@@ -139,7 +138,7 @@ def read_new_store(body: Fields) -> NewStore:
     return NewStore(
         name=body.text("name", longest=MAX_NAME),
         description=body.text("description", longest=MAX_DESCRIPTION),
-        expires_after_days=read_idle_time(body, "days", most=365),
+        expires_after_days=read_lifetime(body, "days", most=365),
         metadata=read_metadata(body) or {},
         files=tuple(
             NewStoredFile(file_id=file_id, chunking=chunking)
@@ -155,7 +154,7 @@ def read_store_changes(body: Fields) -> dict[str, object]:
     if "name" in body.values:
         changes["name"] = body.text("name", longest=MAX_NAME)
     if "expires_after" in body.values:
-        changes["expires_after_days"] = read_idle_time(body, "days", most=365)
+        changes["expires_after_days"] = read_lifetime(body, "days", most=365)
     if "metadata" in body.values:
         changes["metadata"] = read_metadata(body)
     return changes
@@ -271,10 +270,22 @@ def _store_routes(engine: Engine) -> list[Route]:
         return reply(update_store(engine, request.path_params["store_id"], changes))
 
     async def search(request: Request) -> Json:
-        order = _read_order(await read_body(request))
-        passages = await search_store(engine, request.path_params["store_id"], order)
+        body = await read_body(request)
+        body.only("query", "filters", "max_num_results", "ranking_options", "rewrite_query")
+        body.refuse("rewrite_query", harmless=(None, False))
+        ranking = body.part("ranking_options", "ranker", "score_threshold")
+        ranking.choice("ranker", _RANKERS)
+        queries = _read_queries(body)
+        passages = await search_store(
+            engine,
+            request.path_params["store_id"],
+            queries,
+            limit=body.integer("max_num_results", least=1, most=MAX_RESULTS) or DEFAULT_RESULTS,
+            threshold=ranking.number("score_threshold", least=0.0, most=1.0) or 0.0,
+            attributes=read_filters(body),
+        )
         found = [_render(passage) for passage in passages]
-        return {**_whole_page("search_results", found), "search_query": list(order.queries)}
+        return {**_whole_page("search_results", found), "search_query": list(queries)}
 
     return [
         *resource_routes(
@@ -299,19 +310,6 @@ MAX_RESULTS = 50
 MAX_QUERIES = 32
 MAX_QUERY = 4096
 _RANKERS = ("none", "auto", "default-2024-11-15")  # there is one way to rank here; all three mean it
-
-
-def _read_order(body: Fields) -> SearchOrder:
-    body.only("query", "filters", "max_num_results", "ranking_options", "rewrite_query")
-    body.refuse("rewrite_query", harmless=(None, False))
-    ranking = body.part("ranking_options", "ranker", "score_threshold")
-    ranking.choice("ranker", _RANKERS)
-    return SearchOrder(
-        queries=_read_queries(body),
-        limit=body.integer("max_num_results", least=1, most=MAX_RESULTS) or DEFAULT_RESULTS,
-        threshold=ranking.number("score_threshold", least=0.0, most=1.0) or 0.0,
-        attributes=read_filters(body),
-    )
 
 
 def _read_queries(body: Fields) -> tuple[str, ...]:

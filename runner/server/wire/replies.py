@@ -198,6 +198,10 @@ _NOT_FOUND: Mapping[str, str] = {
 }
 
 
+_CONFLICTS = frozenset({"conflict_error", "active_turn_not_steerable"})
+"""Those that OpenAI's newer APIs answer with 409; the older ones answer all conflicts with 400."""
+
+
 def error_reply(status: int, message: str, *, code: str | None = None, kind: str = "invalid_request_error") -> Response:
     error = {"message": message, "type": kind, "param": None, "code": code}
     return json_reply({"error": error}, status=status)
@@ -218,7 +222,7 @@ def describe_missing(error: Missing) -> str:
 
 async def answer_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    bad = BadRequest(str(error), param=error.param, code=error.code)
+    bad = BadRequest(str(error), param=error.param, code=error.code, status=409 if error.code in _CONFLICTS else 400)
     if isinstance(error, Missing):
         bad = BadRequest(describe_missing(error), param="id" if error.kind == "file" else None, status=404)
     return await answer_bad_request(request, bad)

@@ -10,15 +10,9 @@ from cpu_time import at_most_cpu_s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.checks import contains, equals, matches, not_contains, one_of, starts_with
+from runner.checks import an_answer, contains, equals, matches, not_contains, one_of, starts_with
 from runner.checks._text import find_in, normalise, shorten
-from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 from runner.errors import CheckBroken
-
-
-def run(text: str) -> Run:
-    return Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text=text)
-
 
 FULL_REFUND = [
     "a **full** refund",
@@ -63,7 +57,7 @@ FULL_REFUND = [
 
 
 def is_contained(text: str, value: str | Sequence[str], **parameters: Any) -> bool:
-    return contains.Check(value=value, **parameters).judge(run(text)).holds
+    return contains.Check(value=value, **parameters).judge(an_answer(text)).holds
 
 
 class TestContains:
@@ -116,8 +110,8 @@ class TestContains:
     def test_a_list_must_be_there_as_a_whole(self) -> None:
         check = contains.Check(value=["gate", "terminal"])
 
-        assert check.judge(run("Gate 5, terminal 2")).holds
-        finding = check.judge(run("Gate 5"))
+        assert check.judge(an_answer("Gate 5, terminal 2")).holds
+        finding = check.judge(an_answer("Gate 5"))
         assert finding.reason == "the answer doesn't contain 'terminal'"
         assert finding.expected == "'gate' and 'terminal'"
 
@@ -140,7 +134,7 @@ class TestContains:
     @pytest.mark.parametrize("words", [True, False])
     def test_a_raised_digit_is_no_digit(self, value: str, answer: str, words: bool) -> None:
         assert not is_contained(answer, value, words=words)
-        assert not equals.Check(value=value).judge(run(answer)).holds
+        assert not equals.Check(value=value).judge(an_answer(answer)).holds
 
     @pytest.mark.parametrize(
         ("value", "answer"),
@@ -168,7 +162,7 @@ class TestContains:
         assert is_contained("the US", "US", case=True)
 
     def test_the_reason_names_the_way_out_when_it_is_inside_a_word(self) -> None:
-        assert "words: false" in contains.Check(value="card").judge(run("cards")).reason
+        assert "words: false" in contains.Check(value="card").judge(an_answer("cards")).reason
 
     @pytest.mark.parametrize("value", [" ", "\u200b", ["ok", "\u00ad"]])
     def test_an_invisible_text_is_refused(self, value: str | list[str]) -> None:
@@ -178,39 +172,39 @@ class TestContains:
 
 class TestNotContains:
     def test_it_fails_where_the_text_stands_and_shows_it(self) -> None:
-        finding = not_contains.Check(value=["sorry", "as an AI"]).judge(run("Well. " * 60 + "As an AI I can't."))
+        finding = not_contains.Check(value=["sorry", "as an AI"]).judge(an_answer("Well. " * 60 + "As an AI I can't."))
 
         assert not finding.holds
         assert finding.reason == "the answer contains 'as an AI'"
         assert "As an AI" in finding.found
 
     def test_it_holds_where_the_text_stands_inside_another_word_only(self) -> None:
-        assert not_contains.Check(value="refund").judge(run("refunds")).holds
-        assert not not_contains.Check(value="refund", words=False).judge(run("refunds")).holds
+        assert not_contains.Check(value="refund").judge(an_answer("refunds")).holds
+        assert not not_contains.Check(value="refund", words=False).judge(an_answer("refunds")).holds
 
     @pytest.mark.parametrize("answer", FULL_REFUND)
     def test_marks_of_markdown_and_html_hide_nothing(self, answer: str) -> None:
-        assert not not_contains.Check(value="full refund").judge(run(answer)).holds
+        assert not not_contains.Check(value="full refund").judge(an_answer(answer)).holds
 
     def test_what_is_struck_out_counts_for_neither_side(self) -> None:
-        assert not contains.Check(value="full refund").judge(run("a ~~full~~ refund")).holds
-        assert not not_contains.Check(value="full refund").judge(run("a ~~full~~ refund")).holds
+        assert not contains.Check(value="full refund").judge(an_answer("a ~~full~~ refund")).holds
+        assert not not_contains.Check(value="full refund").judge(an_answer("a ~~full~~ refund")).holds
 
     @settings(deadline=None)
     @given(text=st.text(max_size=80), value=st.text(min_size=1, max_size=5), words=st.booleans(), case=st.booleans())
     def test_it_is_the_opposite_of_contains(self, text: str, value: str, words: bool, case: bool) -> None:
         if not normalise(value, case=case):
             return
-        one = contains.Check(value=value, words=words, case=case).judge(run(text))
-        other = not_contains.Check(value=value, words=words, case=case).judge(run(text))
+        one = contains.Check(value=value, words=words, case=case).judge(an_answer(text))
+        other = not_contains.Check(value=value, words=words, case=case).judge(an_answer(text))
         assert one.holds is not other.holds
 
 
 class TestEquals:
     def test_the_whole_answer_counts_and_outer_space_does_not(self) -> None:
-        assert equals.Check(value="Gate B12").judge(run("\n gate\u00a0b12 \n")).holds
-        assert not equals.Check(value="Gate B12").judge(run("Gate B12.")).holds
-        assert not equals.Check(value="Gate", case=True).judge(run("gate")).holds
+        assert equals.Check(value="Gate B12").judge(an_answer("\n gate\u00a0b12 \n")).holds
+        assert not equals.Check(value="Gate B12").judge(an_answer("Gate B12.")).holds
+        assert not equals.Check(value="Gate", case=True).judge(an_answer("gate")).holds
 
     @pytest.mark.parametrize(
         ("answer", "reason"),
@@ -221,35 +215,35 @@ class TestEquals:
         ],
     )
     def test_the_reason_says_where_they_part(self, answer: str, reason: str) -> None:
-        assert equals.Check(value="Paris").judge(run(answer)).reason == reason
+        assert equals.Check(value="Paris").judge(an_answer(answer)).reason == reason
 
     def test_the_reason_says_when_only_case_differs(self) -> None:
-        assert "case" in equals.Check(value="Paris", case=True).judge(run("paris")).reason
+        assert "case" in equals.Check(value="Paris", case=True).judge(an_answer("paris")).reason
 
 
 class TestOneOf:
     @pytest.mark.parametrize("answer", ["yes", "Yes.", "**Yes**", '"yes"', " YES! "])
     def test_the_answer_is_one_of_them_however_it_is_wrapped(self, answer: str) -> None:
-        assert one_of.Check(values=["yes", "no"]).judge(run(answer)).holds
+        assert one_of.Check(values=["yes", "no"]).judge(an_answer(answer)).holds
 
     @pytest.mark.parametrize("answer", ["maybe", "yes and no", "yesterday", "I say yes"])
     def test_anything_else_fails(self, answer: str) -> None:
-        assert not one_of.Check(values=["yes", "no"]).judge(run(answer)).holds
+        assert not one_of.Check(values=["yes", "no"]).judge(an_answer(answer)).holds
 
     def test_inside_a_longer_answer_exactly_one_must_stand(self) -> None:
         check = one_of.Check(values=["red", "white", "red wine"], inside=True)
 
-        assert check.judge(run("I would take the red one.")).holds
-        assert check.judge(run("Red wine goes with it.")).holds
-        assert not check.judge(run("Neither.")).holds
-        finding = check.judge(run("Red or white?"))
+        assert check.judge(an_answer("I would take the red one.")).holds
+        assert check.judge(an_answer("Red wine goes with it.")).holds
+        assert not check.judge(an_answer("Neither.")).holds
+        finding = check.judge(an_answer("Red or white?"))
         assert finding.reason == "the answer contains 'red' and 'white', so it doesn't choose"
 
     @pytest.mark.parametrize(
         "answer", ["_Paris_ or Rome", "P**aris** or Rome", "[Paris](x) or <b>Rome</b>", "Paris ~~Rome~~"]
     )
     def test_marks_hide_no_second_choice(self, answer: str) -> None:
-        assert not one_of.Check(values=["Paris", "Rome"], inside=True).judge(run(answer)).holds
+        assert not one_of.Check(values=["Paris", "Rome"], inside=True).judge(an_answer(answer)).holds
 
     @pytest.mark.parametrize(
         "answer",
@@ -263,7 +257,7 @@ class TestOneOf:
         ],
     )  # fmt: skip
     def test_a_value_that_is_denied_or_asked_is_not_given(self, answer: str) -> None:
-        assert not one_of.Check(values=["Paris", "Rome"], inside=True).judge(run(answer)).holds
+        assert not one_of.Check(values=["Paris", "Rome"], inside=True).judge(an_answer(answer)).holds
 
     @pytest.mark.parametrize(
         "answer",
@@ -275,7 +269,7 @@ class TestOneOf:
         ],
     )  # fmt: skip
     def test_a_denial_of_something_else_leaves_the_value_given(self, answer: str) -> None:
-        assert one_of.Check(values=["Paris", "Rome"], inside=True).judge(run(answer)).holds
+        assert one_of.Check(values=["Paris", "Rome"], inside=True).judge(an_answer(answer)).holds
 
     def test_values_that_are_the_same_to_the_check_are_refused(self) -> None:
         with pytest.raises(ValueError, match="told apart"):
@@ -284,26 +278,26 @@ class TestOneOf:
 
 class TestMatches:
     def test_what_only_marks_hide_is_a_weak_failure(self) -> None:
-        finding = matches.Check(pattern="full refund").judge(run("a **full** refund"))
+        finding = matches.Check(pattern="full refund").judge(an_answer("a **full** refund"))
 
         assert not finding.holds
         assert finding.weak
         assert "without the marks" in finding.reason
-        assert not matches.Check(pattern="full refund").judge(run("a **small** refund")).weak
+        assert not matches.Check(pattern="full refund").judge(an_answer("a **small** refund")).weak
 
     def test_the_pattern_may_stand_anywhere(self) -> None:
-        assert matches.Check(pattern=r"gate [A-Z]\d+").judge(run("Your gate B12 is open")).holds
-        finding = matches.Check(pattern="^gate").judge(run("Your gate"))
+        assert matches.Check(pattern=r"gate [A-Z]\d+").judge(an_answer("Your gate B12 is open")).holds
+        finding = matches.Check(pattern="^gate").judge(an_answer("Your gate"))
         assert finding.reason == "nothing in the answer matches"
 
     def test_whole_means_all_of_it(self) -> None:
         check = matches.Check(pattern=r"\d+", whole=True)
 
-        assert check.judge(run(" 39 \n")).holds
-        assert not check.judge(run("39 dollars")).holds
+        assert check.judge(an_answer(" 39 \n")).holds
+        assert not check.judge(an_answer("39 dollars")).holds
 
     def test_an_empty_match_in_an_empty_answer_is_no_match(self) -> None:
-        assert not matches.Check(pattern=r"\d*", whole=True).judge(run(" ")).holds
+        assert not matches.Check(pattern=r"\d*", whole=True).judge(an_answer(" ")).holds
 
     @pytest.mark.parametrize("pattern", [".*", "x*", "(?:a|)", "^.*$", r"(?s)\A.*\Z", "gate|"])
     def test_a_pattern_that_cannot_fail_is_refused(self, pattern: str) -> None:
@@ -322,7 +316,7 @@ class TestMatches:
     def test_a_pattern_that_can_fail_is_not_refused_for_matching_nothing(
         self, pattern: str, whole: bool, answer: str
     ) -> None:
-        assert not matches.Check(pattern=pattern, whole=whole).judge(run(answer)).holds
+        assert not matches.Check(pattern=pattern, whole=whole).judge(an_answer(answer)).holds
 
     @pytest.mark.parametrize("pattern", ["(", "[a", "*a", r"(?P<x>a)(?P=y)", "a{2,1}"])
     def test_a_bad_pattern_is_refused_when_it_is_read(self, pattern: str) -> None:
@@ -340,7 +334,7 @@ class TestMatches:
         check = matches.Check(pattern="(a+)+$")
 
         with pytest.raises(CheckBroken, match="took more than"):
-            check.judge(run("a" * 100_000 + "!"))
+            check.judge(an_answer("a" * 100_000 + "!"))
 
 
 class TestShorten:
@@ -365,7 +359,7 @@ class TestShorten:
 )
 def test_no_text_makes_the_marks_hang(unit: str) -> None:
     with at_most_cpu_s(0.5):  # what grows with the square and took 30 s for a megabyte takes 0.5 s for an eighth of it
-        assert not_contains.Check(value="full refund").judge(run(unit * (125_000 // len(unit)))).holds
+        assert not_contains.Check(value="full refund").judge(an_answer(unit * (125_000 // len(unit)))).holds
 
 
 @pytest.mark.parametrize(
@@ -387,8 +381,8 @@ DECORATED = (
 
 @pytest.mark.parametrize("answer", DECORATED)
 def test_marks_around_or_behind_a_word_hide_it_from_no_check(answer: str) -> None:
-    assert not not_contains.Check(value="full refund").judge(run(answer)).holds
-    assert contains.Check(value="full refund").judge(run(answer)).holds
+    assert not not_contains.Check(value="full refund").judge(an_answer(answer)).holds
+    assert contains.Check(value="full refund").judge(an_answer(answer)).holds
 
 
 @pytest.mark.parametrize(
@@ -399,26 +393,26 @@ def test_marks_around_or_behind_a_word_hide_it_from_no_check(answer: str) -> Non
     ],
 )  # fmt: skip
 def test_what_is_struck_out_hidden_or_part_of_more_is_not_contained(answer: str, value: str) -> None:
-    assert not contains.Check(value=value).judge(run(answer)).holds
+    assert not contains.Check(value=value).judge(an_answer(answer)).holds
 
 
 @pytest.mark.parametrize(
     "answer", ["39%", "39 %", "-39", "\u221239", "39:30", "39 000", "39\u202f000", "39\u00b75", "39\u066b5"]
 )
 def test_a_part_of_an_amount_is_not_found_where_it_is_wanted_but_where_it_must_not_be(answer: str) -> None:
-    assert not contains.Check(value="39").judge(run(f"It is {answer} in all")).holds
-    assert not starts_with.Check(value="39").judge(run(f"{answer} in all")).holds
-    assert not one_of.Check(values=["39", "40"], inside=True).judge(run(f"It is {answer} in all")).holds
-    assert not not_contains.Check(value="39").judge(run(f"It is {answer} in all")).holds
+    assert not contains.Check(value="39").judge(an_answer(f"It is {answer} in all")).holds
+    assert not starts_with.Check(value="39").judge(an_answer(f"{answer} in all")).holds
+    assert not one_of.Check(values=["39", "40"], inside=True).judge(an_answer(f"It is {answer} in all")).holds
+    assert not not_contains.Check(value="39").judge(an_answer(f"It is {answer} in all")).holds
 
 
 @pytest.mark.parametrize(
     "answer", ["39 \u00b0C", "5-39", "A-39", "39/2026", "10.0.0.1:39", "39, 100", "39.", "$39", "39\u20ac"]
 )
 def test_a_number_that_stands_alone_is_found(answer: str) -> None:
-    assert contains.Check(value="39").judge(run(f"It is {answer} in all")).holds
+    assert contains.Check(value="39").judge(an_answer(f"It is {answer} in all")).holds
 
 
 @pytest.mark.parametrize("answer", ["Acme\u2122 is here", "Acme\u00ae is here"])
 def test_a_trademark_is_no_part_of_the_name(answer: str) -> None:
-    assert contains.Check(value="Acme").judge(run(answer)).holds
+    assert contains.Check(value="Acme").judge(an_answer(answer)).holds

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from runner.checks import cites, code_ran, not_cites, searched, tool_called, tool_not_called
-from runner.domain.conversation import Citation, FileId, Run, RunId, RunStatus, SearchResult, Step, ThreadId
+from runner.checks import an_answer, cites, code_ran, not_cites, searched, tool_called, tool_not_called
+from runner.domain.conversation import Citation, FileId, Run, SearchResult, Step
 from runner.errors import CheckBroken
 
 SEARCH = Step(tool="file_search", completed=True)
@@ -16,14 +16,7 @@ BROKEN_CODE = Step(tool="code_interpreter", completed=False)
 
 
 def run(*steps: Step, citations: tuple[Citation, ...] = ()) -> Run:
-    return Run(
-        id=RunId("run"),
-        thread_id=ThreadId("thread"),
-        status=RunStatus.COMPLETED,
-        text="An answer.",
-        steps=steps,
-        citations=citations,
-    )
+    return an_answer("An answer.", steps=steps, citations=citations)
 
 
 def cite(file_id: str, filename: str | None = None) -> Citation:

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from turn_judging import judge_turn
 
-from runner.checks import Exchange, build_part
+from runner.checks import Exchange, an_answer, build_part
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
-ANSWERED = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text="Oslo is 39.25.")
+ANSWERED = an_answer("Oslo is 39.25.")
 UNFINISHED = (
     {"refusal": "I can't help with that."},
     {"status": RunStatus.INCOMPLETE},

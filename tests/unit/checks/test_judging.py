@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.checks import Exchange, Part, build_part
+from runner.checks import Exchange, Part, an_answer, build_part
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId, Usage
+from runner.domain.conversation import Run, RunStatus, Step, Usage
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -23,7 +23,7 @@ from runner.execution.judging import Asker, judge_exchange
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
 STEP = Step(tool="file_search", completed=True, input="refund", output="30 days")
-RUN = Run(id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text="30 days.", steps=(STEP,))
+RUN = an_answer("30 days.", steps=(STEP,))
 FOUR = ["Is it polite?", "Is it short?", "Is it right?", "Is it whole?"]
 
 

@@ -26,13 +26,7 @@ from runner.server.engine.state.file_storage import ContainerFileRecord, Contain
 from runner.server.engine.state.records import SessionRecord
 from runner.server.engine.state.store import Missing
 from runner.server.wire.fields import FORWARD_PARAMETERS, Fields, Json, read_body, read_page, read_query
-from runner.server.wire.replies import (
-    cut_page,
-    deleted_body,
-    reply_content_of,
-    route,
-    unix_seconds,
-)
+from runner.server.wire.replies import cut_page, deleted_body, reply_content_of, route, unix_seconds
 
 MAX_FILES = 50
 MAX_INLINE_BYTES = 5 << 20

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need
-from runner.server.engine.runs.runs import FunctionOutput, NewMessage, active_run, has_declined, sweep
+from runner.server.engine.runs.runs import NewMessage, active_run, has_declined, sweep
 from runner.server.engine.sessions import (
     WORKSPACE,
     cancel_turn,
@@ -39,7 +39,7 @@ from runner.server.engine.state.records import (
     TextPart,
     ToolCall,
 )
-from runner.server.engine.state.store import Conflict, Damaged
+from runner.server.engine.state.store import Damaged
 from runner.server.faces.agents_api import environments
 from runner.server.faces.agents_api.agents import DEFINITION, new_agent, read_definition, render_definition
 from runner.server.faces.agents_api.environments import read_environment, render_environment
@@ -61,7 +61,7 @@ from runner.server.wire.replies import (
     Answered,
     EventStream,
     cut_page,
-    deleted_body,
+    deleting,
     finding,
     noting,
     page_body,
@@ -99,14 +99,6 @@ def routes(engine: Engine) -> list[Route]:
         ]
         return cut_page([render_session(engine, one) for one in found], page)
 
-    def delete(request: Request) -> Json:
-        session_id = request.path_params["session_id"]
-        try:
-            delete_session(engine, session_id)
-        except Conflict as error:
-            raise BadRequest(str(error), code=error.code, status=409) from error
-        return deleted_body(session_id, "agent.session")
-
     return [
         *resource_routes(
             "/agents/sessions",
@@ -115,7 +107,7 @@ def routes(engine: Engine) -> list[Route]:
             browse=browse,
             retrieve=lambda request: render_session(engine, find(request)),
             update=noting(engine, find, partial(render_session, engine)),
-            delete=delete,
+            delete=deleting("session_id", partial(delete_session, engine), "agent.session"),
         ),
         *_event_routes(engine, find),
         *_turn_routes(engine, find),
@@ -172,16 +164,13 @@ def _read_message(message: Fields) -> NewMessage:
     message.only("role", "content")
     message.needed_choice("role", ("user",))
     parts: list[TextPart | ImagePart] = []
-    for part in message.objects("content", most=MAX_PARTS) or ():
+    for part in message.needed_objects("content", most=MAX_PARTS, one="part", code="invalid_value"):
         if part.needed_choice("type", ("input_text", "input_image")) == "input_text":
             part.only("type", "text")
             parts.append(TextPart(text=part.needed_text("text", longest=MAX_TEXT)))
         else:
             part.only("type", "image_url")
             parts.append(ImagePart(url=part.needed_text("image_url", longest=MAX_IMAGE)))
-    if not parts:
-        message.need("content")
-        raise message.invalid("content", "expected at least one part.", "invalid_value")
     return NewMessage(role=Role.USER, parts=tuple(parts))
 
 
@@ -195,13 +184,10 @@ def _event_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> l
         body.need("events")
         acts = [_read_event(engine, event) for event in body.objects("events", most=MAX_EVENTS) or ()]
         session = find(request)
-        try:
-            with engine.store.transaction():
-                if note_key(engine, session.id, key):
-                    for act in acts:
-                        act(session)
-        except Conflict as error:
-            raise BadRequest(str(error), code=error.code, status=409) from error
+        with engine.store.transaction():
+            if note_key(engine, session.id, key):
+                for act in acts:
+                    act(session)
         return Response(status_code=202)
 
     def stream(request: Request) -> Response:
@@ -220,18 +206,16 @@ def _read_event(engine: Engine, event: Fields) -> Callable[[SessionRecord], obje
         return lambda session: cancel_turn(engine, session)
     if kind == f"{_INPUT}message":
         event.only("type", "input")
-        messages = tuple(_read_message(one) for one in event.objects("input", most=MAX_PARTS) or ())
-        if not messages:
-            event.need("input")
-            raise event.invalid("input", "expected at least one message.", "invalid_value")
+        given = event.needed_objects("input", most=MAX_PARTS, one="message", code="invalid_value")
+        messages = tuple(map(_read_message, given))
         return lambda session: start_turn(engine, session, messages)
     event.only("type", "turn_id", "call_id", "success", "output", "error")
     event.need("success")
     is_error = not event.flag("success")
     said = event.text("error", longest=MAX_FUNCTION_TEXT) if is_error else _read_output(event)
-    output = FunctionOutput(call_id=event.needed_text("call_id"), output=said or "", is_error=is_error)
+    answer = FunctionCall(id=event.needed_text("call_id"), output=said or "", is_error=is_error)
     turn_id = event.needed_text("turn_id")
-    return lambda session: take_result(engine, session, turn_id, output)
+    return lambda session: take_result(engine, session, turn_id, answer)
 
 
 def _read_output(event: Fields) -> str | None:

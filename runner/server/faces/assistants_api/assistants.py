@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from runner.server.engine.core import Engine, drop
 from runner.server.engine.documents import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
-from runner.server.engine.runs.runs import FunctionOutput, keep_assistant
+from runner.server.engine.runs.runs import keep_assistant
 from runner.server.engine.state.records import AssistantRecord, Brief, FunctionCall, Resources, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
 from runner.server.wire import fields
@@ -64,14 +64,14 @@ def render_required_action(awaited: tuple[FunctionCall, ...]) -> Json | None:
     return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}} if calls else None
 
 
-def read_outputs(body: Fields) -> tuple[FunctionOutput, ...]:
+def read_outputs(body: Fields) -> tuple[FunctionCall, ...]:
     body.only("tool_outputs", "stream")
     body.need("tool_outputs")
     read = []
     for one in body.objects("tool_outputs", most=MAX_OUTPUTS) or ():
         one.only("tool_call_id", "output")
         call_id, output = one.needed_text("tool_call_id"), one.text("output", longest=MAX_FUNCTION_TEXT) or ""
-        read.append(FunctionOutput(call_id=call_id, output=output))
+        read.append(FunctionCall(id=call_id, output=output))
     return tuple(read)
 
 

@@ -167,13 +167,10 @@ def _read_part(part: Fields) -> TextPart | ImagePart:
 
 def _read_attachment(attachment: Fields) -> Attachment:
     attachment.only("file_id", "tools")
-    attachment.need("tools")
     tools = []
-    for tool in attachment.objects("tools", most=len(_TOOLS)) or ():
+    for tool in attachment.needed_objects("tools", most=len(_TOOLS), one="tool"):
         tool.only("type")
         tools.append(tool.needed_choice("type", _TOOLS))
-    if not tools:
-        raise attachment.invalid("tools", "expected at least one tool.", "array_below_min_length")
     return Attachment(file_id=attachment.needed_text("file_id"), tools=tuple(tools))
 
 

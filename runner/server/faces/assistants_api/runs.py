@@ -10,16 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core import (
-    CallFinished,
-    Engine,
-    Event,
-    MessageGrew,
-    MessageWritten,
-    RunChanged,
-    StepChanged,
-    need,
-)
+from runner.server.engine.core import CallFinished, Engine, Event, MessageGrew, need
 from runner.server.engine.documents import ResourceOrder
 from runner.server.engine.runs.loop import split_into_pieces
 from runner.server.engine.runs.runs import (
@@ -335,16 +326,16 @@ class RunEvents:
 
     def write(self, event: Event) -> Iterator[WireEvent]:
         match event:
-            case RunChanged(run=run):
+            case RunRecord() as run:
                 yield from self._write_run(run)
-            case StepChanged(step=step):
+            case StepRecord() as step:
                 yield from self._write_step(step)
             case CallFinished(step_id=step_id, number=number, call=call):
                 # What file search found comes with the step's end, as recorded.
                 if call.tool == "code_interpreter" and call.output:
                     outputs = [{"index": 0, "type": "logs", "logs": call.output}]
                     yield "thread.run.step.delta", _step_delta(step_id, number, call.tool, {"outputs": outputs})
-            case MessageWritten(message=message):
+            case MessageRecord() as message:
                 yield from self._write_message(message)
             case MessageGrew() as growth:
                 yield "thread.message.delta", self._deltas[growth.message_id].next(growth)

@@ -205,7 +205,7 @@ def _read_output(item: Fields) -> NewItem:
         item.need("output")
     output = _read_output_text(item)
     body = {"type": "function_call_output", "status": "completed", "call_id": call_id, "output": output}
-    return NewItem(body=body, id_prefix="fc_", call=FunctionCall(id=call_id, name="", arguments="", output=output))
+    return NewItem(body=body, id_prefix="fc_", call=FunctionCall(id=call_id, output=output))
 
 
 def _read_output_text(item: Fields) -> str:
