@@ -382,6 +382,10 @@ DECLINED = {
         "Each of the 3 rooms costs $50. What is the total?",
         "Each of 4 friends brings 2 bottles at $5 each. How much?",
         "What is the sum of 10,20 and 30?",
+        "The net amount is $100. The gross amount is $119. What is the total?",
+        "What is 5 pounds plus 3 pounds?",
+        "What is 999999999999999 * 999999999999999?",
+        "4 friends have a $100 voucher. How much does each pay?",
         "What is the average of 100,200 and 300?",
         "What is 1/1000000000?",
         "My salary is $3000 and my rent is $900. What is the total?",
@@ -519,6 +523,12 @@ DENIED_ELSEWHERE = (
     (f"{POOL}The sauna is open. The pool is under renovation.", "When does the pool open?"),
     ("Order\n\nDelivery date: 14 June 2026\nThe delivery is postponed by a week.", "What is the delivery date?"),
     ("Notes\n\nProject manager: to be decided\nThe project manager is Ben Ode.", "Who is the project manager?"),
+    # What looks like no heading, narrows all the same; so does a line below, and a mark of a footnote.
+    ("Park\n\n- Guests:\n  - Locker fee: EUR 10", "What is the locker fee?"),
+    ("Park\n\n[Members]\nTowel EUR 2.00", "How much is a towel?"),
+    ("Menu\n\nPizza EUR 10.00\n - large EUR 14.00", "How much is the pizza?"),
+    ("Menu\n\nSteak* EUR 24.00\nSoup EUR 6.00", "How much is the steak?"),
+    ("Guide\n\nThe metro leaves Oslo from 5:00.", "When does the metro leave Oslo?"),
     # No value is told.
     ("Locker\n\nLocker number: ask at the desk", "What is the locker number?"),
     ("Contract\n\nSignature date: ________", "What is the signature date?"),

@@ -208,7 +208,7 @@ def _find_time(asked: _Asked, text: str) -> str:
     subject = _WORDS.findall(clauses[0].lower())
     subject = subject[: next((index for index, word in enumerate(subject) if word in _EVENTS), 0)]
     fitting = [_value_of_clause(asked, clause, subject) for clause in clauses]
-    if None in fitting or not (told := [one for one in fitting if one]):
+    if None in fitting or not (told := [one for one in fitting if one]) or re.search(r"\bfrom\s+[td]\d", marked):
         return ""
     return values[int(told[0][1:-1])] if len(told) == 1 else ""
 
