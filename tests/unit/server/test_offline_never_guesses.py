@@ -450,6 +450,8 @@ THREADS = (
     (("My flight from Oslo to Rome is on 3 May.", "When is my flight from Rome to Oslo?"), ""),
     (("I owe Tom $30.", "What does Tom owe me?"), ""),
     (("I forgot my PIN.", "What is my PIN?"), ""),
+    (("Our flight is on 12 May at 09:30.", "Where is our flight?"), ""),
+    (("Our hotel is like Aurora.", "Where is our hotel?"), ""),
     (("My name is hard to spell.", "What is my name?"), ""),
     # What was said later may change what was said before.
     (("I'm staying at Hotel Aurora.", "We switched to Hotel Borealis.", "Where am I staying?"), ""),

@@ -262,7 +262,8 @@ _RECALLS = re.compile(
 _KINDS_OF_VALUE = {
     "what time": _CLOCK,
     "when": re.compile(f"{_CLOCK.pattern}|{_DAY.pattern}", re.IGNORECASE),
-    "where": re.compile(r"\b[A-Z]"),
+    "where": re.compile(r"\b(?:in|at|to|near) (?:the )?[A-Z]"),
+    "who": re.compile(r"^[A-Z][a-z]"),
 }
 _NOTED = "Noted: "
 # Words that may take back, or narrow, what a sentence says.
