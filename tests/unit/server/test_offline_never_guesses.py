@@ -531,6 +531,8 @@ DENIED_ELSEWHERE = (
     ("Menu\n\nPizza EUR 10.00\n - large EUR 14.00", "How much is the pizza?"),
     ("Menu\n\nSteak* EUR 24.00\nSoup EUR 6.00", "How much is the steak?"),
     ("Guide\n\nThe metro leaves Oslo from 5:00.", "When does the metro leave Oslo?"),
+    ("Fair\n\nTicket price: EUR 12\nFrom 1 June: EUR 14", "What is the ticket price?"),
+    ("Fair\n\nCoat check EUR 2.00\n(free for speakers)", "How much is the coat check?"),
     # No value is told.
     ("Locker\n\nLocker number: ask at the desk", "What is the locker number?"),
     ("Contract\n\nSignature date: ________", "What is the signature date?"),

@@ -315,15 +315,13 @@ def _is_told(sentence: str) -> bool:
 
 def _says(clause: str, asked: re.Match[str]) -> bool:
     """Whether it says just what is asked, with a value of the kind that is asked for."""
-    states, does = _STATES.fullmatch(clause), _DOES.fullmatch(clause)
+    states, does, kind = _STATES.fullmatch(clause), _DOES.fullmatch(clause), _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
     if asked["thing"] and states:
         is_same = states["thing"].lower() == asked["thing"] and asked["be"] in {None, states["be"].lower()}
-        value, kind = states["value"], _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
-        return is_same and kind.search(value) is not None
+        return is_same and kind.search(states["value"]) is not None
     if not asked["does"] or not does or not set(read_words(asked["rest"])) <= set(read_words(does["value"])):
         return False
     is_same = [does["who"].lower(), does["be"] or "do", does["does"]] == [asked["who"], asked["do"], asked["does"]]
-    kind = _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
     return is_same and (asked["asks"] == "what" or kind.search(does["value"]) is not None)
 
 

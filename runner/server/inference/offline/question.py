@@ -321,8 +321,9 @@ UPDATES = re.compile(
 )
 """What is told may not hold any more where another line has one of these, and a word of what is asked."""
 GOES_ON = re.compile(
-    r"(?i)\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only"
-    rf"|however|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b"
+    r"(?i)\s*\(|\W*(?:(?:from|as of|until|since|after|before|starting)\b.*\d"
+    r"|(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|exceptions?|except|unless|closed|only"
+    rf"|however|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b)"
 )
 _KINDS = frozenset(
     "emergency emergencies group groups member members old former new draft example sample archive superseded return "
