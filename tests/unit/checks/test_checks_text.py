@@ -14,7 +14,6 @@ from runner.checks import an_answer, contains, equals, matches, not_contains, on
 from runner.checks._text import find_in, normalise, shorten
 from runner.errors import CheckBroken
 
-
 FULL_REFUND = [
     "a **full** refund",
     "a (full) refund",
