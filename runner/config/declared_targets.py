@@ -447,24 +447,16 @@ def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Wher
         document.report((*where, "key_env"), f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not", hint)
     if variable is not None and is_open_road(url):
         document.report((*where, "base_url"), f"the key in {variable} would go to '{host}' unencrypted", "use https")
-    if is_azure(host) and body.get("api") == _FOUNDRY_API:
-        _check_project(document, url, where)
-    elif is_azure(host):
-        _check_azure(document, url, variable, where)
-
-
-def _check_project(document: YamlDocument, url: str, where: Where) -> None:
-    address = urlsplit(url)
-    if not _PROJECT_PATH.search(address.path):
-        hint = f"write https://{address.hostname}/api/projects/PROJECT"
-        document.report((*where, "base_url"), "this is no address of a project", hint)
-
-
-def _check_azure(document: YamlDocument, url: str, variable: str | None, where: Where) -> None:
-    address = urlsplit(url)
-    if not _AZURE_PATH.search(address.path):
-        hint = f"write https://{address.hostname}/openai/v1/"
-        document.report((*where, "base_url"), "Azure's API is at /openai/v1/", hint)
-    if variable is None:
+    if not is_azure(host):
+        return
+    is_foundry = body.get("api") == _FOUNDRY_API
+    pattern, path, message = (
+        (_PROJECT_PATH, "/api/projects/PROJECT", "this is no address of a project")
+        if is_foundry
+        else (_AZURE_PATH, "/openai/v1/", "Azure's API is at /openai/v1/")
+    )
+    if not pattern.search(urlsplit(url).path):
+        document.report((*where, "base_url"), message, f"write https://{host}{path}")
+    if variable is None and not is_foundry:
         hint = "add key_env with the name of the environment variable that holds it"
         document.report((*where, "base_url"), "Azure wants a key", hint)

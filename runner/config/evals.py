@@ -150,21 +150,21 @@ def _choose_run(runs: Sequence[Json], lost: list[Lost]) -> Json:
     chosen = next((run for run in runs if _content_of(run)), runs[0])
     for run in runs:
         if run is not chosen:
-            model = run.get("model") or as_mapping(run.get("data_source")).get("model")
+            model = run.get("model") or look_up(run, ("data_source", "model"))
             what = f"the run {run.get('name') or run.get('id')}"
             lost.append(Lost(what=what, reason="one play has one model: `--model` plays another", value=model))
     return chosen
 
 
 def _content_of(run: Json) -> list[Any]:
-    return as_items(as_mapping(as_mapping(run.get("data_source")).get("source")).get("content"))
+    return as_items(look_up(run, ("data_source", "source", "content")))
 
 
 def _read_rows(run: Json, found: _Found, lost: list[Lost]) -> list[Json]:
     """The items, each once, in their order."""
-    source = as_mapping(as_mapping(run.get("data_source")).get("source"))
-    rows = [as_mapping(as_mapping(one).get("item")) for one in as_items(source.get("content"))]
-    if not rows and source:
+    source = look_up(run, ("data_source", "source"))
+    rows = [as_mapping(as_mapping(one).get("item")) for one in _content_of(run)]
+    if not rows and isinstance(source, Mapping):
         reason = "its rows stay with OpenAI: import the run's output items or results beside it"
         lost.append(Lost(what="source", reason=reason, value=source))
     rows = rows or [as_mapping(one.get("datasource_item")) for one in found.items]
@@ -206,9 +206,8 @@ class _Fields:
 
 def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
     """The turns, none where nobody knows, and the instructions."""
-    messages = as_items(as_mapping(as_mapping(run.get("data_source")).get("input_messages")).get("template"))
-    reference = as_mapping(as_mapping(run.get("data_source")).get("input_messages")).get("item_reference")
-    if reference:
+    messages = as_items(look_up(run, ("data_source", "input_messages", "template")))
+    if reference := look_up(run, ("data_source", "input_messages", "item_reference")):
         lost.append(Lost(what="input_messages", reason="each row has messages of its own", value=reference))
     texts = [(str(one.get("role")), _read_content(one.get("content"), lost)) for one in map(as_mapping, messages)]
     instructions, asks = [], []
@@ -227,18 +226,13 @@ def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost])
 
 def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
     """Where no run says what was asked: what an output item was sent, else the column that looks like a question."""
-    sent = [as_items(as_mapping(one.get("sample")).get("input")) for one in found.items]
+    sent = [as_items(look_up(one, ("sample", "input"))) for one in found.items]
     if sent and all(sent):
-        asked = [
-            [str(one.get("content")) for one in map(as_mapping, messages) if one.get("role") == "user"]
-            for messages in sent
-        ]
-        system = [
-            str(one.get("content")) for one in map(as_mapping, sent[0]) if one.get("role") in ("system", "developer")
-        ]
+        asked = [_said_by(messages, "user") for messages in sent]
         if all(asked) and len(asked) == len(fields.rows):
             fields.rows = [{**row, "asked": one[-1]} for row, one in zip(fields.rows, asked, strict=True)]
-            return [Turn(ask=fields.make("{{ item.asked }}"))], "\n\n".join(system)
+            instructions = "\n\n".join(_said_by(sent[0], "system", "developer"))
+            return [Turn(ask=fields.make("{{ item.asked }}"))], instructions
     texts = [name for name, value in (fields.rows[0] if fields.rows else {}).items() if isinstance(value, str)]
     free = [name for name in texts if name not in fields.columns.paths.values()]
     named = next((name for name in _QUESTIONS if name in texts), free[0] if len(free) == 1 else "")
@@ -246,6 +240,10 @@ def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[l
         return [], ""
     lost.append(Lost(what="the question", reason="no file says what was asked; this column is a guess", value=named))
     return [Turn(ask=fields.make(f"{{{{ item.{named} }}}}"))], ""
+
+
+def _said_by(messages: Sequence[object], *roles: str) -> list[str]:
+    return [str(one.get("content")) for one in map(as_mapping, messages) if one.get("role") in roles]
 
 
 def _read_content(content: object, lost: list[Lost]) -> str:
@@ -265,13 +263,11 @@ def _read_content(content: object, lost: list[Lost]) -> str:
 def _read_model(run: Json, found: _Found, lost: list[Lost]) -> dict[str, object]:
     """The model and its settings, in the words of an exported assistant."""
     source = as_mapping(run.get("data_source"))
-    answered = (as_mapping(one.get("sample")).get("model") for one in found.items)
+    answered = (look_up(one, ("sample", "model")) for one in found.items)
     model = source.get("model") or run.get("model") or next((one for one in answered if isinstance(one, str)), None)
     if not model:
         lost.append(Lost(what="the model", reason=f"no file says which; {MODEL_TO_CHOOSE} is made up"))
     settings = {key: value for key, value in as_mapping(source.get("sampling_params")).items() if value is not None}
-    if "max_completion_tokens" in settings:
-        settings["max_output_tokens"] = settings.pop("max_completion_tokens")
     if wanted := as_mapping(settings.pop("text", None)).get("format"):
         settings["response_format"] = wanted
     return {"model": model or MODEL_TO_CHOOSE, **settings}

@@ -26,6 +26,7 @@ from runner.checks import (
 from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, locate_code, report_misspelt
+from runner.config.paths import Reporting
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
@@ -352,15 +353,14 @@ def _build_sound(
 ) -> Expectation | None:
     location = document.location(written.where, at_key=True)
     expectation = Expectation(check=written.name, parameters=parameters, location=location)
-    try:
+    with Reporting(document, written.where):
         part = build_part(expectation)
-    except ValueError as error:
-        document.report(written.where, str(error))
-        return None
-    if part.tier is Tier.PAID and not part.combines and known.declared.has_judge is False:
-        message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
-        document.report(written.where, message, "add `judge: {target: NAME, model: DATED_MODEL}` there", at_key=True)
-    return expectation
+        if part.tier is Tier.PAID and not part.combines and known.declared.has_judge is False:
+            hint = "add `judge: {target: NAME, model: DATED_MODEL}` there"
+            message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
+            document.report(written.where, message, hint, at_key=True)
+        return expectation
+    return None
 
 
 def _report_switch(document: YamlDocument, written: _Written) -> None:
@@ -477,13 +477,8 @@ def _report_missing_file(
     """A file that the assistant never gets; a page that it finds on the web has an address in a name's place."""
     if ToolName.WEB_SEARCH.value in tools or not any(written.names(FILE_NAME)):
         return
-    try:
-        is_there = _names_any(document, written, files)
-    except ValueError as error:
-        document.report(written.where, str(error))
-        return
-    for one in written.names(FILE_NAME):
-        if not is_there:
+    with Reporting(document, written.where):
+        for one in () if _names_any(document, written, files) else written.names(FILE_NAME):
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
             document.report(one.where, _missing_file(one.name), hint)
 

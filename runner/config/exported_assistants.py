@@ -45,6 +45,7 @@ _FUNCTION_DEFAULTS: Json = {"defer_loading": False, "async": False}
 _ENABLED = frozenset({"state", "configuration_state"})
 _ALIASES = {"async_": "async", "schema_": "schema"}
 """Names that are no names in Python, as `model_dump_json` of OpenAI's client writes them."""
+_LIMITS = dict.fromkeys(("max_tokens", "max_completion_tokens"), "max_output_tokens")
 _ERROR_CODE = re.compile(r"[\w.-]{1,60}")
 
 
@@ -135,7 +136,7 @@ def _read_foundry(item: Json) -> Export:
 
 def settle(body: Json) -> Body:
     """The same, with formats, reasoning and tools as the Assistants API writes them."""
-    settled = dict(body)
+    settled = {_LIMITS.get(key, key): value for key, value in body.items()}
     if isinstance(body.get("reasoning"), dict):
         reasoning = _strip(as_mapping(body["reasoning"]))
         settled["reasoning_effort"] = reasoning.pop("effort", None)

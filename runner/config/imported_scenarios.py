@@ -353,9 +353,8 @@ def _show_turn(turn: Turn, hide: Callable[[str], str]) -> Iterator[str]:
 def _show_check(check: Check, hide: Callable[[str], str]) -> list[str]:
     """On one line where it fits; a mapping with a long text in it as a block."""
     written = _change(check, Template, lambda text: hide(str(text)))
-    line = f"- {show_flow(written)}"
     if isinstance(written, str):
-        return [line]
+        return [f"- {show_flow(written)}"]
     ((name, value),) = written.items()
     line = f"- {name}: {show_flow(value)}"
     if len(line) <= _WIDEST or not isinstance(value, Mapping):

@@ -19,28 +19,24 @@ from runner.config.declared_assistants import JSON_SCHEMA, KEY
 from runner.config.declared_tools import RESERVED_NAMES, find_schema_obstacle
 from runner.config.declared_tools import tool as make_tool_schema
 from runner.config.exported_assistants import Export, as_mapping
-from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, assistants_schema
+from runner.config.file_schemas import EFFORTS, assistants_schema
 from runner.config.writing import STEP, protect
-from runner.domain.assistant import ToolName
 from runner.domain.hosts import find_address_fault
 from runner.json_schema import find_mismatch, find_misspelt
 from runner.redaction import REPLACEMENT
-from runner.yaml_text import Style
-from runner.yaml_text.yaml_document import as_json, show_comment, show_flow, show_lines, show_text
+from runner.yaml_text.yaml_document import as_json, show_comment, show_flow, show_lines
 
 Json = Mapping[str, object]
 
 LONGEST_NOTE = 2000
 """Characters of a comment; what is cut is said to be."""
 _LONGEST_ADDRESS = 40
-_LONGEST_VALUE = 512
 _SILENT = frozenset({"object", "created_at", "id"})
 _DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1}
 _HANDLED = frozenset(
     "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort response_format "
     "max_output_tokens metadata".split()
 )
-_LONG_TOOLS = frozenset({ToolName.MCP.value, ToolName.WEB_SEARCH.value})
 _LEFT_OUT_OF_MCP = ("authorization", "headers")
 """What may hold keys, whatever its name."""
 _OF_FILES = frozenset({"file_ids", "file_search", "code_interpreter"})
@@ -62,7 +58,9 @@ _JUDGE = [
 ]
 UNANSWERED = "error: nobody has said yet how this function is answered"
 """What the model is told, in the words that tell it of any call that failed."""
-_TO_DO = "# to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`"
+_TO_DO = "    # to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`"
+_TO_BE_REPLACED = f"    returns: {show_flow(UNANSWERED)}"
+"""Under `functions` only a function's keys begin in this column: blocks of text stand further to the right."""
 _MAX_DEPTH = 16
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
 _EMPTY: tuple[object, ...] = (None, "", False, [], {})
@@ -84,40 +82,42 @@ class Imported:
 
 @dataclass(slots=True)
 class _Draft:
-    """An entry while it is written. `clean` takes known secrets out of a text."""
+    """An entry while it is made: its value as our file has it. `clean` takes known secrets out of a text."""
 
     clean: Callable[[str], str]
-    lines: list[str] = field(default_factory=list)
+    value: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     lost: int = 0
 
     def hide(self, text: str) -> str:
         return hide_secrets(self.clean)(text)
 
-    def text(self, key: str, value: str, *, depth: int = 1) -> None:
-        shown = self.hide(value)
-        if shown != value:
+    def text(self, key: str, value: str) -> str:
+        """The same, which a note is about if there is a secret in it."""
+        if self.hide(value) != value:
             self.notes.append(f"{key}: what looks like a secret was taken out")
-        margin = STEP * depth
-        shown = show_text(protect(shown), Style.PLAIN, indent=margin + STEP)
-        self.lines.append(f"{' ' * margin}{show_flow(key)}: {shown}")
+        return value
 
     def note(self, what: str, value: object) -> None:
         said = json.dumps(_hide_named(value), ensure_ascii=False, default=str)
         self.notes.append(f"{what}: {self.hide(cut_note(said))}")
         self.lost += 1
 
+    def lines(self) -> Iterator[str]:
+        """Its YAML, at the left margin, with notes for where there is something to do."""
+        yield from map(show_comment, self.notes)
+        for key, value in self.value.items():
+            for line in show_lines({key: value}, lambda text: protect(self.hide(text))):
+                yield from [_TO_DO, line] if key == "functions" and line == _TO_BE_REPLACED else [line]
+
 
 def cut_note(said: str) -> str:
     return said if len(said) <= LONGEST_NOTE else f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)"
 
 
-def indent_lines(lines: Iterable[str], by: int, *, first: str = "") -> Iterator[str]:
-    """Lines, or blocks of them, further to the right; of the first, `first` is the end of its margin."""
-    for block in lines:
-        for line in block.split("\n"):
-            yield f"{' ' * (by - len(first))}{first}{line}" if line else ""
-            first = ""
+def indent_lines(lines: Iterable[str], by: int) -> Iterator[str]:
+    """Lines, or blocks of them, further to the right."""
+    return (f"{' ' * by}{line}" if line else "" for block in lines for line in block.split("\n"))
 
 
 def _fields(part: str) -> Mapping[str, Any]:
@@ -164,7 +164,7 @@ def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
     for key in ("name", "model", "instructions"):
         value = body.get(key)
         if isinstance(value, str) and value.strip():
-            draft.text(key, value.strip())
+            draft.value[key] = draft.text(key, value.strip())
         elif value not in (None, ""):
             draft.note(key, value)
     _add_tools(body.get("tools"), draft)
@@ -172,7 +172,7 @@ def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
     _add_numbers(body, draft)
     effort = body.get("reasoning_effort")
     if effort in EFFORTS:
-        draft.lines.append(f"  reasoning: {{effort: {effort}}}")
+        draft.value["reasoning"] = {"effort": effort}
     elif effort is not None:
         draft.note("reasoning_effort", effort)
     _add_format(body.get("response_format"), draft)
@@ -181,13 +181,8 @@ def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
     for key, value in body.items():
         if key not in _HANDLED | _SILENT and value not in (None, "", [], {}) and value != _DEFAULTS.get(key):
             draft.note(f"{key} has no counterpart here", value)
-    comments = [f"  {show_comment(note)}" for note in draft.notes]
-    return Imported(
-        address=address,
-        entry="\n".join([f"{address}:", *comments, *draft.lines]) + "\n",
-        notes=tuple(draft.notes),
-        lost=draft.lost,
-    )
+    entry = "\n".join([f"{address}:", *indent_lines(draft.lines(), STEP)]) + "\n"
+    return Imported(address=address, entry=entry, notes=tuple(draft.notes), lost=draft.lost)
 
 
 def _add_tools(written: object, draft: _Draft) -> None:
@@ -208,14 +203,8 @@ def _add_tools(written: object, draft: _Draft) -> None:
             continue
         shown[key] = (key[0], options)
         _note_options(key[0], said, options, draft)
-    items = [{name: options} if options else name for name, options in shown.values()]
-    if any(name in _LONG_TOOLS and options for name, options in shown.values()):
-        draft.lines.append("  tools:")
-        for item in items:
-            written_out = show_lines(item, lambda text: protect(draft.hide(text))) if isinstance(item, dict) else [item]
-            draft.lines += indent_lines(indent_lines(written_out, STEP, first="- "), 2 * STEP)
-    elif items:
-        draft.lines.append(f"  tools: {show_flow(items)}")
+    if shown:
+        draft.value["tools"] = [{name: options} if options else name for name, options in shown.values()]
 
 
 def _choose_options(said: Json, fields: Mapping[str, Any]) -> dict[str, object]:
@@ -257,24 +246,23 @@ def _note_options(name: str, said: Json, options: Json, draft: _Draft) -> None:
 
 
 def _add_functions(written: object, draft: _Draft) -> None:
-    taken: set[str] = set()
-    lines: list[str] = []
+    declared: dict[str, Json] = {}
     for tool in written if isinstance(written, list) else []:
         if not isinstance(tool, dict) or tool.get("type") != "function":
             continue
         function = tool.get("function")
         obstacle = _find_function_obstacle(function)
-        if obstacle or not isinstance(function, dict) or function["name"].casefold() in taken:
+        if obstacle or not isinstance(function, dict) or function["name"].casefold() in declared:
             draft.note(f"a function left out ({obstacle or 'its name is taken'})", tool)
             continue
-        taken.add(function["name"].casefold())
-        lines += _show_function(function, draft.hide)
+        kept = {key: value for key, value in function.items() if key in _FUNCTION_KEYS and value not in _EMPTY}
+        declared[function["name"].casefold()] = {**kept, "returns": UNANSWERED}
         draft.notes.append(f"the function {function['name']} answers with an error until you say how to answer it")
         rest = {key: one for key, one in function.items() if key not in _FUNCTION_KEYS and one not in _EMPTY}
         if rest:
             draft.note(f"options of the function {function['name']} that have no counterpart here", rest)
-    if lines:
-        draft.lines += ["  functions:", *indent_lines(lines, 2 * STEP)]
+    if declared:
+        draft.value["functions"] = list(declared.values())
 
 
 def _add_numbers(body: Json, draft: _Draft) -> None:
@@ -285,7 +273,7 @@ def _add_numbers(body: Json, draft: _Draft) -> None:
         if find_mismatch(value, _fields("assistant")[key]):
             draft.note(key, value)
         else:
-            draft.lines.append(f"  {key}: {round(value, 6)}")
+            draft.value[key] = round(value, 6)
 
 
 def _add_format(written: object, draft: _Draft) -> None:
@@ -297,8 +285,7 @@ def _add_format(written: object, draft: _Draft) -> None:
     if obstacle := _find_format_obstacle(said):
         draft.note(f"response_format left out ({obstacle})", written)
     else:
-        shown = show_lines({KEY: _written_format(said)}, lambda text: protect(draft.hide(text)))
-        draft.lines += indent_lines(shown, STEP)
+        draft.value[KEY] = _written_format(said)
 
 
 def _name_format(named: Json, draft: _Draft) -> Json:
@@ -317,16 +304,14 @@ def _add_metadata(written: object, draft: _Draft) -> None:
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         if key.startswith(_OUR_TAGS):
             draft.note("a tag of runner's, left out", {key: text})
-        elif len(taken) == MAX_METADATA_KEYS or len(text) > _LONGEST_VALUE or not re.fullmatch(r".{1,64}", key):
+        elif find_mismatch({**taken, key: text}, _fields("assistant")["metadata"]):
             draft.note("metadata beyond what fits", {key: text})
         elif _SECRET_NAME.search(key):
             draft.note("metadata left out for its name", {key: text})
         else:
-            taken[key] = text
+            taken[key] = draft.text(key, text)
     if taken:
-        draft.lines.append("  metadata:")
-        for key, text in taken.items():
-            draft.text(key, text, depth=2)
+        draft.value["metadata"] = taken
 
 
 def _note_files(body: Json, draft: _Draft) -> None:
@@ -414,13 +399,6 @@ def _find_schema_obstacle(schema: Mapping[str, Any], beside: Json) -> str:
     obstacle, _ = find_schema_obstacle(as_json(schema), is_strict=beside.get("strict") is True)
     misspelt = None if obstacle else next(find_misspelt(schema, asserts=False), None)
     return f"has something that says nothing: {misspelt.message}" if misspelt else obstacle
-
-
-def _show_function(function: Json, hide: Callable[[str], str]) -> Iterator[str]:
-    """The lines of one item of `functions`, at the left margin; `function` has no obstacle."""
-    kept = {key: value for key, value in function.items() if key in _FUNCTION_KEYS and value not in _EMPTY}
-    yield from indent_lines(show_lines(kept, lambda text: protect(hide(text))), STEP, first="- ")
-    yield from indent_lines([_TO_DO, f"returns: {show_flow(UNANSWERED)}"], STEP)
 
 
 def is_writable(value: object, depth: int = 0) -> bool:

@@ -29,7 +29,7 @@ from runner.errors import ConfigError, Location, NothingFound, Problem, UsageErr
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import ListNode, MapNode, Node, parse_yaml
 from runner.yaml_text.reading import judge_document, read_document
-from runner.yaml_text.yaml_document import Advice, Schema, Where, YamlDocument
+from runner.yaml_text.yaml_document import Advice, Where, YamlDocument
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 _COLUMN = re.compile(r"(?<!\$)\$\{[^}:]+\}")
@@ -156,7 +156,11 @@ class _Loader:
 
     def read_project(self, path: Path, root: Path) -> tuple[Project | None, Reference]:
         """The project, or None if its file has mistakes; and what its scenarios may refer to all the same."""
-        document = self._read(path, lambda _: assistants_schema(), _advise_on_assistants)
+        file = show_file(path, self._cwd)
+        schema = assistants_schema()
+        document = read_document(
+            path, file=file, schema=lambda _: schema, find_advice=_advise_on_assistants, fill=self._fill
+        )
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
@@ -196,24 +200,57 @@ class _Loader:
             judge_document(case, tree, schema=schema, find_advice=_advise_on_case, fill=self._fill)
             return case
 
-        document = self._read(path, lambda root: scenario_schema(checks_in(root)), _advise_on_scenarios, cut)
+        document = read_document(
+            path,
+            file=show_file(path, self._cwd),
+            schema=lambda root: scenario_schema(checks_in(root)),
+            find_advice=_advise_on_scenarios,
+            fill=self._fill,
+            cut=cut,
+        )
         templates = Templates(found=found, read=read_case, note=self.notes.append)
         scenarios = list(read_scenarios(document, declared, self._names, templates))
         self._keep_problems(document)
         return document, scenarios
 
-    def _read(
-        self,
-        path: Path,
-        schema: Callable[[Node], Schema],
-        find_advice: Callable[[], Advice],
-        cut: Callable[[Node], Node] | None = None,
-    ) -> YamlDocument:
-        file = show_file(path, self._cwd)
-        return read_document(path, file=file, schema=schema, find_advice=find_advice, fill=self._fill, cut=cut)
-
     def _fill(self, document: YamlDocument) -> None:
-        self.secrets |= expand_placeholders(document, self._environment)
+        """Put values into the placeholders of a document's value. A refused one stays as written."""
+        document.value = self._expand(document.value, (), document)
+
+    def _expand(self, value: object, where: Where, document: YamlDocument) -> object:
+        if isinstance(value, dict):
+            return {key: self._expand(one, (*where, key), document) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._expand(one, (*where, index), document) for index, one in enumerate(value)]
+        if not isinstance(value, str) or "${" not in value:
+            return value
+        try:
+            return _PLACEHOLDER.sub(self._find_value, value)
+        except _Refused as error:
+            message, hint = error.args
+            if where[:1] in (("turns",), ("scenarios",)) and _COLUMN.search(value):
+                hint = f"a column needs `cases` beside `turns`; {hint}"
+            document.report(where, message, hint)
+            return value
+
+    def _find_value(self, match: re.Match[str]) -> str:
+        whole, kind, name = match[0], match[1], match[2]
+        if whole == "$${":
+            return "${"
+        if kind is None:
+            hint = "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
+            raise _Refused(f"{quote(whole)} is no placeholder", hint)
+        found = self._environment.get(name)
+        if not found:
+            state = "not set" if found is None else "empty"
+            raise _Refused(f"the environment variable {name} is {state}", f"set {name}, or remove {quote(whole)}")
+        if kind == "secret":
+            if len(found) < MIN_SECRET_CHARACTERS:
+                hint = f"use a longer one, or ${{env:{name}}} if it isn't secret"
+                shortness = f"fewer than {MIN_SECRET_CHARACTERS} characters, too few to keep it out of output"
+                raise _Refused(f"the secret {name} has {shortness}", hint)
+            self.secrets.add(found)
+        return found
 
     def _keep_problems(self, document: YamlDocument) -> None:
         # A message may quote a value that a secret was filled into.
@@ -302,52 +339,6 @@ def _cut_templates(root: Node) -> tuple[Node, dict[Where, MapNode]]:
 
 class _Refused(Exception):
     """A placeholder that has no value: message and hint."""
-
-
-def expand_placeholders(document: YamlDocument, environment: Mapping[str, str]) -> frozenset[str]:
-    """Fill the placeholders in a document's value; returns what `secret` gave. A refused one stays as written."""
-    secrets: set[str] = set()
-    document.value = _expand(document.value, (), document, environment, secrets)
-    return frozenset(secrets)
-
-
-def _expand(
-    value: object, where: Where, document: YamlDocument, environment: Mapping[str, str], secrets: set[str]
-) -> object:
-    if isinstance(value, dict):
-        return {key: _expand(one, (*where, key), document, environment, secrets) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_expand(one, (*where, index), document, environment, secrets) for index, one in enumerate(value)]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-    try:
-        return _PLACEHOLDER.sub(lambda match: _fill(match, environment, secrets), value)
-    except _Refused as error:
-        message, hint = error.args
-        if where[:1] in (("turns",), ("scenarios",)) and _COLUMN.search(value):
-            hint = f"a column needs `cases` beside `turns`; {hint}"
-        document.report(where, message, hint)
-        return value
-
-
-def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str]) -> str:
-    whole, kind, name = match[0], match[1], match[2]
-    if whole == "$${":
-        return "${"
-    if kind is None:
-        hint = "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
-        raise _Refused(f"{quote(whole)} is no placeholder", hint)
-    found = environment.get(name)
-    if not found:
-        state = "not set" if found is None else "empty"
-        raise _Refused(f"the environment variable {name} is {state}", f"set {name}, or remove {quote(whole)}")
-    if kind == "secret":
-        if len(found) < MIN_SECRET_CHARACTERS:
-            hint = f"use a longer one, or ${{env:{name}}} if it isn't secret"
-            shortness = f"fewer than {MIN_SECRET_CHARACTERS} characters, too few to keep it out of output"
-            raise _Refused(f"the secret {name} has {shortness}", hint)
-        secrets.add(found)
-    return found
 
 
 _MEGABYTE = 1024 * 1024

@@ -28,8 +28,8 @@ SCENARIO_FOLDER = "scenarios"
 ROW_TYPES = (".csv", ".json", ".jsonl")
 """Of files whose rows a scenario's `cases` may be."""
 _SUFFIXES = (".yaml", ".yml")
-_LARGEST_JSON = 100_000
-"""Characters of a JSON file that are looked at."""
+_LONGEST_START = 100_000
+"""Characters of a file that are looked at, to see what it is."""
 _MOST_NAMES_READ = 5000
 _MOST_FOLDERS = 10_000
 # As messages show places, and as pytest names tests.
@@ -125,13 +125,16 @@ def _holds_rows(path: Path) -> bool:
     kind = path.suffix.lower()
     if kind not in ROW_TYPES or not path.is_file():
         return False
-    if kind != ".json":
-        return True
+    return kind != ".json" or _read_start(path).startswith("[")
+
+
+def _read_start(path: Path) -> str:
+    """What a file begins with, from the first character that can be seen on; "" for what can't be read."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return next((line.lstrip()[0] for line in file if line.strip()), "") == "["
+            return file.read(_LONGEST_START).lstrip()
     except OSError:
-        return False
+        return ""
 
 
 def _files_about(rows: Path, wanted: Place, cwd: Path, root: Path) -> list[Path]:
@@ -224,12 +227,8 @@ def _is_scenario_file(path: Path) -> bool:
 
 def _holds_questions(path: Path) -> bool:
     """Whether a JSON file has what a scenario can't be without; others are rows, attachments, anything."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(_LARGEST_JSON)
-    except OSError:
-        return False
-    return text.lstrip("\ufeff \n\r\t")[:1] == "{" and all(f'"{key}"' in text for key in ("assistant", "turns", "ask"))
+    text = _read_start(path)
+    return text.startswith("{") and all(f'"{key}"' in text for key in ("assistant", "turns", "ask"))
 
 
 def _unique(files: Sequence[ScenarioFile]) -> tuple[ScenarioFile, ...]:

@@ -185,9 +185,6 @@ def _find_model(name: str, reader: Reader) -> str:
 
 def _read_settings(settings: Json, reader: Reader) -> dict[str, object]:
     body = dict(settings)
-    for key in ("max_tokens", "max_completion_tokens"):
-        if key in body:
-            body["max_output_tokens"] = body.pop(key)
     for key in ("tools", "functions", "response_format"):
         if isinstance(body.get(key), str):
             body[key] = open_data(str(body[key]), f"provider: {key}", reader)

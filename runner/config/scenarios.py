@@ -24,7 +24,7 @@ from runner.config.cases import (
 from runner.config.declared_tools import read_answers
 from runner.config.expectations import Declared, Known, Reference, read_expectations, sees_rows
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
-from runner.config.paths import Place, Recipient, Reporting, ScenarioFile, read_file_item, unused_rows
+from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import count, find_similar, quote, suggest
 from runner.domain.assistant import Address
 from runner.domain.files import LocalFile
@@ -105,7 +105,7 @@ def _read_cases(
     # A name is made of the row's, whatever stands there.
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken, row_names = 0, RowNames(base, cases.name_column)
-    with Reporting(document, (*where, KEY)):
+    try:
         for row in _noting_unused(template, cases, defaults, templates.note):
             scenario = None
             if isinstance(row, Problem):
@@ -121,6 +121,8 @@ def _read_cases(
             broken += scenario is None
             if broken == MOST_BROKEN_ROWS:
                 return
+    except Unusable as error:
+        document.report((*where, KEY), str(error), error.hint)
 
 
 def _noting_unused(
@@ -381,28 +383,20 @@ def _read_turns(
             brought = {file.name for file in attachments}
             files = {*known.files, *brought} if known.files is not None and is_known else None
             known = replace(known, files=files)
-            turns.append(_read_turn(document, one, place, attachments, known))
+            turns.append(
+                Turn(
+                    ask=str(one.get("ask")),
+                    attachments=attachments,
+                    expectations=_read_expect(document, one, place, known),
+                    location=document.location(place),
+                )
+            )
     return tuple(turns), _read_expect(document, body, where, known)
 
 
 def _read_expect(document: YamlDocument, body: _Body, where: Where, known: Known) -> tuple[Expectation, ...]:
     expect = body.get("expect")
     return read_expectations(document, expect, (*where, "expect"), known) if isinstance(expect, list) else ()
-
-
-def _read_turn(
-    document: YamlDocument,
-    body: _Body,
-    where: Where,
-    attachments: tuple[LocalFile, ...],
-    known: Known,
-) -> Turn:
-    return Turn(
-        ask=str(body.get("ask")),
-        attachments=attachments,
-        expectations=_read_expect(document, body, where, known),
-        location=document.location(where),
-    )
 
 
 def _read_attachments(

@@ -224,7 +224,7 @@ class _Worker:
             self.writer.write(frame(order))
             await self.writer.drain()
             return await self.read()
-        except (OSError, pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
+        except (OSError, pickle.UnpicklingError) as error:
             raise EOFError from error
 
     async def read(self) -> object:

@@ -72,6 +72,13 @@ def _write_text(text: str, export: Export, depth: int) -> str:
     return "\n".join(["(", inner + pieces[0], *(f"{inner}{joint}{one}" for one in pieces[1:]), outer + ")"])
 
 
+def begin_script(export: Export, code: str) -> str:
+    """What it is, and the modules of the standard library that `code` and the answering of functions need."""
+    modules = ["json"] * bool(export.functions) + ["os"] * ("os.environ[" in code) + ["sys"]
+    imports = "".join(f"import {module}\n" for module in modules)
+    return f'"""The assistant {export.assistant.address}: `python THIS_FILE "a question"`."""\n\n{imports}'
+
+
 def client_call(kind: str, export: Export) -> Call:
     """How the SDK's client is made: without any argument where its own defaults hold."""
     if export.address is None and export.embedded_path:

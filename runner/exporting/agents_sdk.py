@@ -12,6 +12,7 @@ from runner.exporting._python_code import (
     Code,
     answering_stub,
     approval,
+    begin_script,
     client_call,
     quoted,
     write,
@@ -40,11 +41,9 @@ def render(export: Export) -> str:
     names = {"Agent", "OpenAIResponsesModel", "Runner", *(tool.name for tool in tools)}
     names |= {"ModelSettings"} if settings else set()
     names |= set() if export.is_openai else {"set_tracing_disabled"}
-    modules = ["json"] * bool(export.functions) + ["os"] * ("os.environ[" in agent) + ["sys"]
     return "".join(
         (
-            f'"""The assistant {export.assistant.address}: `python THIS_FILE "a question"`."""\n\n',
-            *(f"import {module}\n" for module in modules),
+            begin_script(export, agent),
             f"\nfrom agents import {', '.join(sorted(names, key=str.casefold))}\n",
             "from openai import AsyncOpenAI\n\n",
             f"\n{answering_stub(export, is_async=True)}\n\n" if export.functions else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.backends.foundry.wire import keyword_arguments
 from runner.exporting import Export
-from runner.exporting._python_code import SERVE_NOTE, answering_stub, approval, client_call, quoted, write
+from runner.exporting._python_code import SERVE_NOTE, answering_stub, approval, begin_script, client_call, quoted, write
 
 _SIMPLE = """\
 response = client.responses.create(**REQUEST, input=sys.argv[1])
@@ -42,11 +42,9 @@ def render(export: Export) -> str:
     stubs = [answering_stub(export)] if export.functions else []
     stubs += [_approving(export)] if export.asking_servers else []
     steps = [_CALL] * bool(export.functions) + [_APPROVAL] * bool(export.asking_servers)
-    modules = ["json"] * bool(export.functions) + ["os"] * ("os.environ[" in request + client) + ["sys"]
     return "".join(
         (
-            f'"""The assistant {export.assistant.address}: `python THIS_FILE "a question"`."""\n\n',
-            *(f"import {module}\n" for module in modules),
+            begin_script(export, request + client),
             f"\nfrom openai import OpenAI\n\n{request}\n",
             *(f"\n{stub}\n" for stub in stubs),
             "\n" * bool(stubs),

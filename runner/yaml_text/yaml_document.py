@@ -84,8 +84,11 @@ def show_lines(value: object, clean: Callable[[str], str] = str, *, indent: str 
         if isinstance(one, str):
             yield from f"{indent}{head} {show_text(clean(one), Style.PLAIN, indent=len(indent) + 2)}".splitlines()
         elif isinstance(one, Mapping | list) and (len(flow) > _LONGEST_FLOW or "{" in flow[1:]):
-            yield f"{indent}{head}"
-            yield from show_lines(one, clean, indent=f"{indent}  ")
+            inner = show_lines(one, clean, indent=f"{indent}  ")
+            # A mapping in a list begins behind the dash.
+            is_item = head == "-" and isinstance(one, Mapping)
+            yield f"{indent}- {next(inner).lstrip()}" if is_item else f"{indent}{head}"
+            yield from inner
         else:
             yield f"{indent}{head} {flow}"
 

@@ -337,6 +337,7 @@ def test_the_first_project_s_workflow_compares_with_the_report_that_is_kept(job:
         assert f"--baseline {base}:reports/baseline.json --report" in job.calls()[-1]
 
 
+@pytest.mark.timeout(300)
 def test_a_fork_is_green_without_a_key_or_red_for_a_reason(job: Job) -> None:
     (job.folder / "bin" / "runner").unlink()
     (job.folder / "bin" / "runner").symlink_to(BIN / "runner")

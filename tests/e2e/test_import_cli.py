@@ -42,7 +42,9 @@ VALUES = """\
       You are a tutor.
 
       Write code.
-    tools: [code_interpreter, {file_search: {max_num_results: 7}}]
+    tools:
+      - code_interpreter
+      - file_search: {max_num_results: 7}
     functions:
       - name: rate
         parameters: {type: object}
@@ -50,8 +52,7 @@ VALUES = """\
         returns: "error: nobody has said yet how this function is answered"
     temperature: 0.3
     response_format: json_object
-    metadata:
-      team: blue
+    metadata: {team: blue}
 """
 
 
@@ -91,7 +92,7 @@ async def test_a_list_creates_the_file_and_a_further_export_extends_it(project: 
     assert "assistant math-tutor: written to assistants.yaml\n  note: from asst_abc123" in created.out
     after = project.file.read_text()
     assert after.startswith(before.removesuffix("# the end\n"))
-    assert after.endswith("      team: blue\n# the end\n")
+    assert after.endswith("    metadata: {team: blue}\n# the end\n")
     for address in ("math-tutor", "assistant", "another"):
         assert project.load(address).instructions == "You are a tutor.\n\nWrite code."
     twice = await project.run("import", "export.json", "--address", "another", "--write")
@@ -176,6 +177,15 @@ async def test_secrets_do_not_come_along(project: StoredProject) -> None:
         assert secret not in said
     assert "# name: what looks like a secret was taken out" in said
     assert '"headers": {"X-Token": "[redacted]"}' in said
+
+
+async def test_instructions_that_look_like_a_function_stay_text(project: StoredProject) -> None:
+    said = 'functions:\n  returns: "error: nobody has said yet how this function is answered"\n    the end'
+    export(project, {"model": "gpt-4o", "name": "Bot", "instructions": said})
+
+    done = await project.run("import", "export.json", "--write")
+
+    assert (done.code, project.load("bot").instructions) == (0, said)
 
 
 async def test_hostile_text_stays_text(project: StoredProject) -> None:

@@ -21,10 +21,11 @@ from runner.server.tools import ToolContext
 from runner.server.tools.code_interpreter import CodeInterpreter
 
 CANARY = "canary-7f3a91"
-TIME_LIMIT_S = 10.0
+TIME_LIMIT_S = 15.0
+"""More than any other limit needs to end an attack, on a busy machine too."""
 ENDLESS = "longer than"
-SHORT_LIMIT_S = 0.4
-"""For what nothing but the limit ends: it computes as long."""
+SHORT_LIMIT_S, LONG_LIMIT_S = 0.4, 1.5
+"""For what nothing but the limit ends: it computes as long; and for what makes as much as it can until then."""
 MAX_GROWTH_MIB = 400
 
 
@@ -41,6 +42,7 @@ class Attack:
     code: str
     says: str = ""
     stopped: bool = False
+    limit_s: float = TIME_LIMIT_S
 
 
 ATTACKS = (
@@ -61,6 +63,7 @@ ATTACKS = (
         code="n = 0\nwhile True:\n  open(f'/mnt/data/{n}', 'w').write('')\n  n += 1",
         says="[stopped",
         stopped=True,
+        limit_s=LONG_LIMIT_S,
     ),
     Attack(name="climb out with dots", code="open('/mnt/data/../../HOST/secret.txt').read()", says="PermissionError"),
     Attack(name="climb out relatively", code="open('../' * 9 + 'HOST/secret.txt'.lstrip('/')).read()", says="Error"),
@@ -180,7 +183,13 @@ ATTACKS = (
         name="compare what is nested", code="a = []\nfor _ in range(10**5): a = [a]\na == a[0]", says="RecursionError"
     ),
     # output
-    Attack(name="print without end", code="while True: print('x' * 1000)", says="printed more than", stopped=True),
+    Attack(
+        name="print without end",
+        code="while True: print('x' * 1000)",
+        says="printed more than",
+        stopped=True,
+        limit_s=LONG_LIMIT_S,
+    ),
     Attack(name="print one huge line", code="print('x' * 10**7)", says="printed more than", stopped=True),
     Attack(name="a huge traceback", code="raise ValueError('x' * 10**6)", says="..."),
     Attack(name="write to the host's terminal", code=f"import sys\nprint('{CANARY[::-1]}', file=sys.stderr)", says=""),
@@ -199,8 +208,8 @@ ATTACKS = (
 @pytest.fixture
 async def tool(request: pytest.FixtureRequest) -> AsyncIterator[CodeInterpreter]:
     attack = request.node.callspec.params.get("attack") if hasattr(request.node, "callspec") else None
-    is_endless = attack is not None and attack.says == ENDLESS
-    opened = CodeInterpreter(open_sandbox("monty", SHORT_LIMIT_S if is_endless else TIME_LIMIT_S))
+    limit_s = TIME_LIMIT_S if attack is None else SHORT_LIMIT_S if attack.says == ENDLESS else attack.limit_s
+    opened = CodeInterpreter(open_sandbox("monty", limit_s))
     yield opened
     await opened.close()
 

@@ -39,12 +39,11 @@ cli.main(["play"])
 # The disk is full from the start, from the upload, the indexing, the question or the run on.
 @pytest.mark.fault("P4")
 @pytest.mark.parametrize("room_kb", [20, 60, 120, 180, 240, 300])
-@pytest.mark.timeout(45)
 def test_a_play_on_a_full_disk_ends_at_once_and_says_why(project: Project, room_kb: int) -> None:
     limited = project.folder / "limited.py"
     limited.write_text(LIMITED.format(limit=room_kb * 1024))
     process = start_program(str(limited), cwd=project.folder, environment=project.environment)
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=45)
     assert process.returncode == 3, out + err
     assert "state" in out + err
     assert "disk I/O error" in out + err

@@ -95,10 +95,11 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     async def wait(self) -> int:
-        """How it ends. What it printed is printed, so that pytest shows it where a test fails."""
-        out, err = await asyncio.to_thread(self.communicate)
-        assert self.returncode is not None
-        print(f"-- process {self.pid} ended with {self.returncode}\n{out}{err}")
+        """How it ends. What it printed is printed, once, so that pytest shows it where a test fails."""
+        if not self.stdout.closed:
+            out, err = await asyncio.to_thread(self.communicate)
+            print(f"-- process {self.pid} ended with {self.returncode}\n{out}{err}")
+        assert self.returncode is not None, "whoever read its streams has waited for it"
         return self.returncode
 
     def communicate(self, timeout: float = 60) -> tuple[str, str]:

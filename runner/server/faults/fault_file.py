@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
@@ -147,20 +147,13 @@ def _read_answer(given: Any) -> OtherAnswer:
     content = body.encode() if isinstance(body, str) else json.dumps(as_json(body)).encode()
     if "body" not in full:
         kind = "server_error" if status >= 500 else "invalid_request_error"
-        message = full.get("message", f"{_MESSAGE} ({status} {_phrase(status)})")
+        message = full.get("message", f"{_MESSAGE} ({status} {responses.get(status, 'unknown')})")
         content = write_error(message, kind=full.get("type", kind), code=full.get("code"))
     plain = "text/html" if content.lstrip().startswith(b"<") else "application/json"
     headers = {name.lower(): str(value) for name, value in full.get("headers", {}).items()}
     return OtherAnswer(
         status=status, headers={"content-type": plain, **headers}, body=content, applied=full.get("apply", False)
     )
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "unknown"
 
 
 def fault_schema() -> Json:

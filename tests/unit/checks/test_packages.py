@@ -218,7 +218,30 @@ def test_thousands_of_parameters_take_no_time(module: Path) -> None:
 def test_what_a_process_says_imports_nothing_here() -> None:
     from runner.side_process import read_plain
 
-    with pytest.raises(pickle.UnpicklingError, match="is no plain data"):
-        read_plain(pickle.dumps(time.sleep))
+    for hostile in (
+        pickle.dumps(time.sleep),
+        # A function of ours, what a module of ours has imported, that by a dot, a class that acts when it is made.
+        b"crunner.plugins\nload_plugin\n(Vrunner.checks\nVnumber\ntR.",
+        b"crunner.side_process\nkill\n.",
+        b"crunner.side_process\nsubprocess\n.",
+        b"\x80\x04\x8c\x13runner.side_process\x8c\x10subprocess.Popen\x93(\x8c\x04true\x85R.",
+        b"\x80\x04\x8c\x0erunner.journal\x8c\x0eJournal.reopen\x93.",
+        b"crunner.journal\nJournal\n(Vx\ntR.",
+        b"\x80\x04\x8c\x07pathlib\x8c\x09Path.home\x93)R.",
+        b"crunner.__main__\nmain\n.",
+        # An attribute of what is no Enum.
+        b"cbuiltins\ngetattr\n(cpathlib\nPath\nVhome\ntR.",
+    ):
+        with pytest.raises(pickle.UnpicklingError, match="is no plain data"):
+            read_plain(hostile)
+    for nonsense in (
+        b"",
+        b"no pickle",
+        b"crunner.domain.report\nNothing\n.",
+        b"crunner.nothing\nNothing\n.",
+        b"K\x01s.",
+    ):
+        with pytest.raises(pickle.UnpicklingError):
+            read_plain(nonsense)
     # As Python before 3.11.4 pickles a member of an Enum.
     assert read_plain(b"cbuiltins\ngetattr\n(crunner.domain.report\nOutcome\nVPASSED\ntR.") is Outcome.PASSED

@@ -313,11 +313,20 @@ async def test_the_judge_s_time_is_told_and_waiting_for_a_place_is_none_of_it() 
     assert 0.04 < last.seconds < whole_s - 0.08
 
 
+class Metronome(Asker):
+    """Of each answer, it says that the judge took as long as `polite` sleeps, be the machine ever so busy."""
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        return replace(await super().__call__(questions), seconds=0.05)
+
+
 @pytest.mark.slow
 async def test_a_package_s_check_does_not_ask_a_slow_judge_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "ENOUGH_S", 0.12)
+    asked.clear()
 
-    (verdict,) = await judge_one(asking("ask for ever"), limit_s=30.0)
+    with closing(Metronome(workers=Workers(30.0, 30.0), model=polite)) as ask:
+        (verdict,) = (await judge_exchange(exchange(asking("ask for ever")), ask)).verdicts
 
     assert verdict.outcome is Outcome.ERRORED
     assert verdict.reason == "it took the judge 0 s, and after 0.12 s it isn't asked again"

@@ -110,19 +110,17 @@ def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
 LONGEST_TOLD = 1000
 _ERROR = "error:"
 _POLITE = re.compile(
-    r"^\W*(?:(?:hi|hello|hey|ok|okay|so|and|now|please|thanks)\b[\s,!]*)*"
-    r"(?:(?:can|could|would|will) you (?:please )?(?=(?:tell|give|show|get|find)\b))?(?:please\b\s*)?",
-    re.IGNORECASE,
+    r"(?i)^\W*(?:(?:hi|hello|hey|ok|okay|so|and|now|please|thanks)\b[\s,!]*)*"
+    r"(?:(?:can|could|would|will) you (?:please )?(?=(?:tell|give|show|get|find)\b))?(?:please\b\s*)?"
 )
 _ASKS = re.compile(
-    r"(?:(?:what|which|how much) (?:is|are)|what's|(?:tell|give|show) me|get|find|calculate|compute) (?=(?:the|an?)\b)",
-    re.IGNORECASE,
+    r"(?i)(?:(?:what|which|how much) (?:is|are)|what's|(?:tell|give|show) me|get|find|calculate|compute) "
+    r"(?=(?:the|an?)\b)"
 )
 # What may be done, how, what would come of it, or what once was, is no request to do it now.
 _MUSES = re.compile(
-    r"\b(?:can|could|may|might|must|should|shall|do|does|did|have|has|happens?|if|or|why|means?|was|were|had|will|would"
-    r"|when|where|who)\b|\bhow (?!much\b)",
-    re.IGNORECASE,
+    r"(?i)\b(?:can|could|may|might|must|should|shall|do|does|did|have|has|happens?|if|or|why|means?|was|were|had|will|would"
+    r"|when|where|who)\b|\bhow (?!much\b)"
 )
 # Words that add nothing to what is asked.
 _STRUCTURE = PREPOSITIONS | frozenset("the a an my our and by me us".split())
@@ -234,20 +232,19 @@ def _read_values(question: str, parameters: Sequence[_Parameter]) -> tuple[list[
     problem = "it has a sign that can be read in several ways" if re.search(r"[#~^\0]", question) else ""
     for index, token in enumerate(tokens):
         kind = str(token.lastgroup)
-        value = _read_number(token[kind]) if kind == "number" else token[kind]
+        read = parse_number(token["number"] or "0")
+        number = read if read is None else int(read) if read == read.to_integral_value() else float(read)
+        value = number if kind == "number" else token[kind]
         if kind == "sign" or value is None:  # What stands beside a number may change it ("-5", "20°").
             problem = f"'{token[0]}' can be read in several ways"
+        elif kind == "number" and re.match(r"0\d", token[kind]):
+            problem = f"'{token[0]}' may be no number"
         elif kind != "word":
             # The first word is the verb, or asks.
             before, after = texts[index] if index > 1 else "", texts[index + 2]
             after = "" if after in {"0", *_STRUCTURE} else after
             values.append(_Value(kind=kind, value=value, before=before, after=after))
     return [token["word"].lower() for token in tokens if token["word"]], values, problem
-
-
-def _read_number(text: str) -> float | None:
-    value = parse_number(text)
-    return None if value is None else int(value) if value == value.to_integral_value() else float(value)
 
 
 # Which value is which argument.
@@ -294,7 +291,9 @@ def _fits(value: _Value, parameter: _Parameter) -> bool:
         # "Bag 23" is no weight of 23; "raised to 20" is not "raised by 20"; "5 years" are not the year 5.
         is_placed = value.before in {"", *_STRUCTURE - {"to", "from"}, *parameter.words} and not value.after
         return types in ("number", "integer") and (is_named or is_placed)
-    if types not in ("string", ["string", "null"]):
+    # "From Norway" is not to it, and "until" a day not on it.
+    is_bound = value.kind in {"choice", "date"} and value.before in {"from", "until", "before", "after", "between"}
+    if types not in ("string", ["string", "null"]) or (is_bound and value.before not in parameter.roots):
         return False
     if choices or value.kind == "choice":
         # "The first bag" needs not be one of first class.

@@ -17,10 +17,11 @@ from runner.server.inference.offline.question import (
     CHANGING,
     GOES_ON,
     NEGATIONS,
+    UPDATES,
     Document,
     Line,
     NotSure,
-    narrows,
+    find_restriction,
     prepare,
     read_roots,
     read_words,
@@ -35,31 +36,29 @@ CODES = tuple(
 )
 _WORDS = {
     "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
-    "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
+    "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
 }  # fmt: skip
 
 CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
 # Grouped first, else plain; NBSP and the narrow NBSP group too.
 NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
 _TOKEN = re.compile(
-    rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
+    rf"(?i)(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
     rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
-    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?",
-    re.IGNORECASE,
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?"
 )
+_CURRENCY = re.compile(rf"{CURRENCY}|\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
 _UNUSABLE = re.compile(
-    r"\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
-    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
-    re.IGNORECASE,
+    r"(?i)\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b"
 )
 # What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
 # extraction has put behind it ("$3201", "23.751", "$23 75").
 DOUBTFUL = re.compile(
-    r"\d[⁰¹²³⁴-⁹₀-₉*†‡]|[⁰¹²³⁴-⁹]\d"
+    r"(?i)\d[⁰¹²³⁴-⁹₀-₉*†‡]|[⁰¹²³⁴-⁹]\d"
     rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
     rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
-    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
-    re.IGNORECASE,
+    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)"
 )
 
 
@@ -231,10 +230,12 @@ def tell(calculation: Calculation, value: Decimal) -> str:
         raise NotSure("the amounts do not fit the question")
     if calculation.whole is not None and calculation.people is not None:
         return _tell_split(calculation.whole, calculation.people, value)
-    is_rounded = calculation.amount.is_money and value != calculation.amount.value
-    value = abs(value) if sense is Sense.DIFFERENCE else value
-    sentence = sense.value.format(_format(value, currency), unit=calculation.unit)
-    return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if is_rounded else sentence
+    text, exact = _format(abs(value) if sense is Sense.DIFFERENCE else value, currency), calculation.amount.value
+    shown = Decimal(re.sub(r"[^\d.]", "", text))
+    if (exact and not shown) or abs(exact) > 10**MAX_DIGITS:
+        raise NotSure("the result is too small to be told, or too large")
+    sentence = sense.value.format(text, unit=calculation.unit)
+    return sentence if shown == abs(exact) else f"Rounded to two decimals, {sentence[0].lower()}{sentence[1:]}"
 
 
 def _tell_split(whole: Amount, people: Decimal, share: Decimal) -> str:
@@ -287,6 +288,7 @@ class Draft:
 
     def __init__(self, prepared: str) -> None:
         text, self.amounts = read_shape(prepared)
+        self.has_comma_in_number = re.search(r"(?<![\d$€£.,])\d+,\d", prepared) is not None
         self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", text).split())
 
     def add(self, amount: Amount) -> str:
@@ -300,24 +302,23 @@ class Draft:
 
 MAX_LINE_CHARS = 160  # Longer lines are prose; and no pattern takes long on shorter ones.
 _LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
-TAXES = frozenset({"tax", "vat", "gst"})
+TAXES = frozenset({"tax", "vat", "gst", "service", "gratuity"})
 # "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
 _GRADES = frozenset(
     "premium basic standard economy comfort gold silver bronze platinum plus pro deluxe superior classic regular small "
     "medium large single double triple plan tier level class option package rate fee price cost amount".split()
 )
 _LINE = re.compile(
-    r"^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?"
+    r"(?i)^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?"
     rf"(?P<before>{CURRENCY})?\s?(?P<minus>[-−])?(?P<amount>{NUMBER})(?P<after>\s?{CURRENCY})?"
-    r"(?P<close>\s?[-)])?\s*\|?$",
-    re.IGNORECASE,
+    r"(?P<close>\s?[-)])?\s*\|?$"
 )
 _PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)"
-_ON_PRICES = re.compile(r"(?i)\bprices\b|^\W*price\b|\bbills?\b|\b(half|double|reduced|lower|higher)( the)? price\b")
+_ON_PRICES = re.compile(r"(?i)\b(prices|rates|rents|fares|amounts|(half|double|\w+er)( the)? price)\b|^\W*price\b")
+_ON_ALL = re.compile(r"(?i)%|\b(percent|everything|minimum|surcharges?|discounts?|happy hour|get 1|\d for \d)\b")
 _SEVERAL = re.compile(
-    r"\s*\|?\s*(?P<count>\d{1,3})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)"
-    rf"(?:[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}[\s=|.]*)?",
-    re.IGNORECASE,
+    r"(?i)\s*\|?\s*(?P<count>\d{1,3})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)"
+    rf"(?:[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}[\s=|.]*)?"
 )
 
 
@@ -339,16 +340,6 @@ class PricedLine:
 def name_stems(name: str) -> frozenset[str]:
     """What two names must have in common to be the same."""
     return frozenset(stem(word) for word in read_words(name) if word not in {"of", "the", "a", "an"})
-
-
-def read_priced_lines(document: Document) -> tuple[PricedLine, ...]:
-    """All lines with a price, in order."""
-    lines = document.lines
-    read = (
-        _read_line(document, line, below.text if below else "")
-        for line, below in itertools.zip_longest(lines, lines[1:])
-    )
-    return tuple(line for line in read if line is not None)
 
 
 def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
@@ -398,7 +389,12 @@ class PriceList:
     """The priced lines of documents, each read once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self.lines = [line for document in documents for line in read_priced_lines(document)]
+        self.lines = [
+            read
+            for document in documents
+            for line, below in itertools.pairwise((*document.lines, Line(text="", headings=())))
+            if (read := _read_line(document, line, below.text)) is not None
+        ]
         priced = {line.text for line in self.lines}
         said = {line.text for document in documents for line in document.sentences} - priced
         self._prose = [(text, read_roots(words_to_digits(text))) for text in said]
@@ -416,8 +412,11 @@ class PriceList:
         lines = [one for one in self.lines if one.document is line.document]
         spoken_of = read_roots(thing.name)
         for text, roots in self._prose:
-            is_on_it = spoken_of <= roots and any(one[0].isdigit() for one in roots)
-            if is_on_it or (_ON_PRICES.search(text) and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))):
+            is_changing = not (CHANGING | NEGATIONS).isdisjoint(read_words(text))
+            is_on_it = spoken_of <= roots and (is_changing or any(one[0].isdigit() for one in roots))
+            is_on_prices = _ON_PRICES.search(text) and (is_changing or (not line.currency and _CURRENCY.search(text)))
+            is_newer = UPDATES.search(text) and not spoken_of.isdisjoint(roots)
+            if is_on_it or is_on_prices or is_newer or _ON_ALL.search(words_to_digits(text)):
                 raise NotSure(f"'{text[:80]}' may change what '{thing.name}' costs")
         _refuse_conditions(thing, line, lines)
         return _price(thing, line, _find_currency(line, lines)), line
@@ -433,9 +432,8 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure("the document takes something off its prices")
     if line.is_changed:
         raise NotSure(f"the line of '{thing.name}' has something under it that may change it")
-    for heading in line.headings:
-        if narrows(heading, read_roots(thing.name)):
-            raise NotSure(f"the line of '{thing.name}' stands under '{heading}'")
+    if heading := find_restriction(line.headings, read_roots(thing.name), is_price=True):
+        raise NotSure(f"the line of '{thing.name}' stands under '{heading}'")
 
 
 def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> str:
@@ -537,7 +535,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None or any(word in _NO_NAME or "#" in word for word in words):
+    if found is None or any({word, stem(word)} & _NO_NAME or "#" in word for word in words):
         return None
     count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from runner.server.inference import Answer, Role, SceneMessage, SourceMark
@@ -34,7 +34,7 @@ from runner.server.inference.offline.amounts import (
     work_out,
     write_program,
 )
-from runner.server.inference.offline.facts import read_statements
+from runner.server.inference.offline.facts import CORRECTS, read_statements
 from runner.server.inference.offline.question import (
     CHANGING,
     MAX_MESSAGE_CHARS,
@@ -76,16 +76,13 @@ def answer(question: Question) -> Answer | None:
         calculation = read_calculation(text, known, amounts.__getitem__) or calculation
     output = None if calculation.amount.is_given else question.run(write_program(calculation))
     told = tell(calculation, work_out(calculation) if output is None else read_output(output))
-    is_sum = len(prices) > 1 and sum(amount.value for amount, _ in prices) == calculation.amount.value
-    if is_sum and any(TAXES & name_stems(line.name) for line in listed.lines):
+    is_sum = sum(amount.value for amount, _ in prices) == calculation.amount.value
+    is_bill = len(prices) > 1 or re.search(r"\b(?:pay|owe)\b", text) is not None
+    if is_sum and is_bill and any(TAXES & name_stems(line.name) for line in listed.lines):
         told = f"Without tax or tip on top, {told[0].lower()}{told[1:]}"
-    return _with_sources([line for _, line in prices], told)
-
-
-def _with_sources(found: Sequence[PricedLine], told: str) -> Answer:
     text, sources = "", list[SourceMark]()
-    for document in {line.document.file_id: line.document for line in found}.values():
-        lines = [line.text for line in found if line.document is document]
+    for document in {line.document.file_id: line.document for _, line in prices}.values():
+        lines = [line.text for _, line in prices if line.document is document]
         text += f"{document.filename} has {' and '.join(f'“{line}”' for line in lines)}."
         mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=lines[0])
         sources.append(mark)
@@ -109,7 +106,7 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
             rf"\b(?:my|our|the) {name}\b(?! (?:(?:is|was|are|of) ?#m|per|each|an?)\b)", mark, draft.text
         )
     mark_things(draft, price_of)
-    speaks_of_earlier = _mark_earlier(draft, known.earlier)
+    speaks_of_earlier = _mark_earlier(draft, known)
     calculation = _read_sentence(draft) or read_problem(draft, known.people)
     if speaks_of_earlier and calculation and known.last and known.last.sense is calculation.sense is Sense.SPLIT:
         raise NotSure("it may mean the whole amount or one share of it")
@@ -128,34 +125,39 @@ def _read_thread(messages: Sequence[SceneMessage]) -> Known:
     return known
 
 
+_AMOUNT_ENDS = r" (?:\.|,|!|;|and(?! #)|in total|altogether)|$"
+_WE_ARE = re.compile(r"\b(?:we are #n\d+(?: people)?|there are #n\d+ of us)(?= (?:[.;!]|so)|$)")
 _NAMED = re.compile(
-    r"\b(?:my|our) (?P<name>[a-z]+(?: [a-z]+)?)(?: for (?:the |our |my |this )?[a-z ]+?)? (?:is|was|are|of) "
-    r"(?P<mark>#m\d+)(?= (?:\.|,|!|;|and|in total|altogether)|$)"
+    r"\b(?:my|our) (?P<name>[a-z]+(?: [a-z]+)?)(?: for (?:the|our|my|this) (?:trip|journey|holiday|party))? "
+    rf"(?:is|was|are|of) (?P<mark>#m\d+)(?={_AMOUNT_ENDS})"
 )
-_CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
 
 
 def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
-    told = Draft(prepare(" ".join(read_statements(message))))
-    named = {found["name"]: told.amount(found["mark"]) for found in _NAMED.finditer(told.text)}
-    is_clear, corrects = not (CHANGING - {"budget"}) & set(told.text.split()), _CORRECTS.search(message)
-    sure = {one: named[one] for one in named if is_clear and (corrects or known.stated.get(one) in (None, named[one]))}
-    marks = re.findall(r"#m\d+", told.text)
-    people, last = read_people(told), None
+    prepared, last = prepare(message), None
     with contextlib.suppress(NotSure):
-        last = read_calculation(prepare(message), known, _no_price) if was_answered else None
-    earlier = told.amount(marks[0]) if len(marks) == 1 and was_answered and not message.endswith("?") else None
-    if people and known.people and people != known.people and not corrects:
-        people = Decimal(0)  # "2 of us are children": nobody knows who is to share.
-    elif people is None:
-        people = known.people or (last.people if last else None)
+        last = read_calculation(prepared, known, _no_price) if was_answered else None
     if last is not None:  # "That" is what was told: money to the cent.
-        earlier = given(work_out(last), last.amount.currency)
+        is_changed = PERSON_CHANGE.fullmatch(Draft(prepared).text) is not None
+        is_exact = last.amount.is_money or last.amount.value == round(last.amount.value, 6)
+        earlier = given(work_out(last), last.amount.currency) if is_exact else None
+        return replace(known, earlier=earlier, last=None if is_changed else last)
+    told = Draft(prepare(" ".join(read_statements(message))))
+    if not told.text:
+        return replace(known, earlier=None, last=None)
+    named = {found["name"]: told.amount(found["mark"]) for found in _NAMED.finditer(told.text)}
+    marks, counts = re.findall(r"#m\d+", told.text), _marked(told, told.text, "n")
+    people = counts[0].value if len(counts) == 1 and _WE_ARE.search(told.text) else None
+    if not was_answered or not (marks or people) or (CHANGING - {"budget"}) & set(told.text.split()):
+        return Known()  # What else is said may change all that was told.
+    corrects = CORRECTS.search(message) is not None
+    stated = {**known.stated, **named} if len(marks) == len(named) else {}
+    unclear = {one for one in named if not corrects and known.stated.get(one, named[one]) != named[one]}
+    is_only_one = len(marks) == 1 and (known.earlier is None or known.last is not None)
     return Known(
-        last=last,
-        earlier=earlier,
-        people=people,
-        stated={one: amount for one, amount in known.stated.items() if one not in named} | sure,
+        earlier=told.amount(marks[0]) if is_only_one and re.search(rf"#m\d+(?={_AMOUNT_ENDS})", told.text) else None,
+        people=people if corrects or known.people in (None, people) else known.people if people is None else None,
+        stated={one: amount for one, amount in stated.items() if one not in unclear},
     )
 
 
@@ -165,15 +167,14 @@ def _no_price(thing: Thing) -> Amount:
 
 def _read_change(draft: Draft, known: Known) -> Calculation | None:
     """The last split among more or fewer people ("and if 2 of us don't come?"); None if no such change is asked."""
-    for pattern, change in PERSON_CHANGES:
-        found = pattern.fullmatch(draft.text)
-        if found is None:
-            continue
-        last, number = known.last, draft.amount(re.findall(r"#n\d+", found[0])[0]).value
-        if last is None or last.whole is None or last.people is None:
-            raise NotSure("there is no earlier amount that was shared among people")
-        return split(last.whole, last.people + change * number if change else number)
-    return None
+    found, last = PERSON_CHANGE.fullmatch(draft.text), known.last
+    if found is None:
+        return None
+    if last is None or last.whole is None or last.people is None:
+        raise NotSure("there is no earlier amount that was shared among people")
+    number = _marked(draft, found[0], "n")[0].value
+    change = -number if found["less"] else number if found["more"] else number - last.people
+    return split(last.whole, last.people + change)
 
 
 _THAT = re.compile(
@@ -183,17 +184,15 @@ _THAT = re.compile(
 )
 
 
-def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
+def _mark_earlier(draft: Draft, known: Known) -> bool:
     """Replace "that" and "it" by the last result; False if it isn't spoken of, or an amount of its own may be."""
-    count, has_own = len(draft.amounts), "#m" in draft.text
-
-    def change(found: re.Match[str]) -> str:
-        if earlier is None or (has_own and found["verb"] not in {"to", "from"}):
-            return found[0]
-        return f"{found['verb']} {draft.add(earlier)}"
-
-    draft.text = _THAT.sub(change, draft.text)
-    return len(draft.amounts) > count
+    found, earlier = _THAT.search(draft.text), known.earlier
+    if found is None or earlier is None or ("#m" in draft.text and found["verb"] not in {"to", "from"}):
+        return False
+    if found["verb"] == "of" and known.last:
+        raise NotSure("it may mean the result, or what it was worked out from")
+    draft.text = _THAT.sub(f"{found['verb']} {draft.add(earlier)}", draft.text, count=1)
+    return True
 
 
 # Sentences whose arithmetic is written out: "20% of $54.20", "the average of 3, 4 and 8", "12 * (3 + 4)".
@@ -232,6 +231,7 @@ def _read_sentence(draft: Draft) -> Calculation | None:
         if found is None:
             continue
         listed = re.findall(VALUE, found.groupdict().get("list") or "")
+        _only(not listed or not draft.has_comma_in_number, "a comma may part two numbers, or be a part of one")
         text = formula.format_map({**found.groupdict(), "list": " + ".join(listed), "count": len(listed)})
         try:
             amount = _work_through(ast.parse(text.strip().replace("#", "_"), mode="eval").body, draft)
@@ -239,6 +239,14 @@ def _read_sentence(draft: Draft) -> Calculation | None:
             raise NotSure("the formula is not complete, or very long") from None
         return Calculation(amount=amount, sense=sense)
     return None
+
+
+_OPERATIONS: Mapping[type[ast.operator], Callable[[Amount, Amount], Amount]] = {
+    ast.Add: lambda one, two: add((one, two)),
+    ast.Sub: Amount.minus,
+    ast.Mult: Amount.times,
+    ast.Div: Amount.over,
+}
 
 
 def _work_through(node: ast.expr, draft: Draft) -> Amount:
@@ -249,29 +257,21 @@ def _work_through(node: ast.expr, draft: Draft) -> Amount:
             return plain(Decimal(number))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return plain(Decimal(-1)).times(_work_through(operand, draft))
-        case ast.BinOp(left=left, op=operator, right=right):
-            one, two = _work_through(left, draft), _work_through(right, draft)
-            match operator:
-                case ast.Add():
-                    return add((one, two))
-                case ast.Sub():
-                    return one.minus(two)
-                case ast.Mult():
-                    return one.times(two)
-                case ast.Div():
-                    return one.over(two)
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATIONS:
+            return _OPERATIONS[type(operator)](_work_through(left, draft), _work_through(right, draft))
     raise NotSure("the formula is not complete")
 
 
 # Word problems in a few fixed forms: each clause tells an amount, a count or how many share, and one asks.
 
-_PERSON = (
-    "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
-    "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
-    "|runners?|participants?|heads)"
-)
+_PERSON = "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|diners?|men|man|women|woman|hikers?)"
 _M, _N, _UNIT = r"#m\d+", r"#n\d+", r"(?P<unit>[a-z]+)"
-_TAKEN = "i we you he she it they his her their your is are was were be and or cost costs paid spent have has had me us"
+# Amounts that are not spent, or not beside others, are in it, too.
+_TAKEN = (
+    "i we you he she it they his her their your is are was were be and or cost costs paid spent have has had me us "
+    "price salary income wage bonus prize limit allowance balance value option list sale original note card gift total "
+    "subtotal net gross amount difference"
+)
 # A word that has no part to play; "my friend's" is somebody else's.
 _WORD = rf"(?!(?:{'|'.join(sorted({*CHANGING, *PREPOSITIONS, *_TAKEN.split()}))}|{_PERSON})\b)[a-z][a-z-]*(?!')"
 _THING = rf"(?:(?:a|an|the|our|my|this) )?(?:{_WORD} ){{0,3}}{_WORD}"
@@ -284,33 +284,30 @@ _SUM = r"(?: in total| altogether| together| combined)?"
 _TIP = rf"(?:an? )?{PERCENT}{_EXTRA}"
 _ARE_PEOPLE = rf"(?:we are|we were|there are|there were) (?:only )?{_N}(?: of us| people)?"
 
-_SHARE = "(?:have|has|had|shares?|shared|paid|split|want to split)(?: an?| the)?(?: shared)?"
+_SHARE = r"(?:ha(?:ve|s|d)(?= [a-z ]*\bbill\b)|shares?|shared|paid|split|want to split)(?: an?| the)?(?: shared)?"
 _BILL = rf"(?:{_THING} of )?{_M}"
 
 _TOLD = (
     ("amount", rf"{_PEOPLE} {_SHARE} {_BILL}(?: {_THING})?(?: for {_THING})?{_SUM}(?: with {_TIP})?"),
     ("amount", rf"{_PEOPLE} (?:booked|rented|hired|bought) {_THING} for {_M}{_SUM}"),
-    ("amount", rf"{_THING} {_COST} {_M}{_SUM}(?: for (?:me|you|us))?(?: with {_TIP})?"),
+    ("amount", rf"{_THING} {_COST} {_M}{_SUM}(?: for (?:me|you|us))?"),
     ("amount", rf"(?:(?:i|we) )?(?:paid|spent) {_M}(?: (?:on|for) {_THING})?"),
     ("amount", rf"{_M} (?:on|for) (?:me|you|us|{_THING})|{_THING} for {_M}|(?:a |an |the )?{_M} {_THING}"),
     ("found", rf"{_M}(?: with {_TIP})?"),
     ("times", rf"{_N} (?P<counted>{_WORD}) at {_M}(?: (?:each|apiece|per {_UNIT}))?(?: cost)?"),
     ("count", rf"(?:i|we) bought {_N} {_UNIT} for {_M}|{_N} (?P<unit_>[a-z]+) {_COST} {_M}"),
-    ("count", rf"(?:a|an|the) (?:{_WORD} ){{1,2}}(?:with|of|for) {_N} {_UNIT} {_COST} {_M}"),
+    ("count", rf"(?:a|an|the) (?:{_WORD} ){{1,2}}(?:of|for) {_N} {_UNIT} {_COST} {_M}"),
     ("count", rf"(?:(?:it cost|(?:we|i) spent|(?:we|i) paid) )?{_M} (?:for|over|in) {_N} {_UNIT}"),
     ("fund", rf"(?:i|we) (?:have|had) {_M}|(?:i|we) paid with a {_M} (?:bill|note)|(?:my|our) budget is {_M}"),
     ("people", _ARE_PEOPLE),
-    ("tip", rf"(?:we want to (?:add|leave) |with )?{_TIP}"),
+    ("tip", rf"(?:we want to (?:add|leave)|with|plus) {_TIP}"),
 )
 """What a clause tells. The clause's numbers come in one of each kind."""
-_AMONG = "(?:between|among|by|into|in)"
+_AMONG = "(?:equally )?(?:between|among|by|into|in)"
 _DOES = "(?:do|does|did|should|must|will|would)"
 _ASKED = (
-    (
-        Sense.SPLIT,
-        rf"(?:split|divide|share) {_BILL} (?:equally )?(?:{_AMONG} )?(?:us|{_PEOPLE}|{_N}(?: ways)?)(?: equally)?",
-    ),
-    (Sense.SPLIT, rf"(?:how much|what) {_DOES} (?:each(?: of us| {_WORD}| {_PERSON})?|everyone) (?:pay|owe)"),
+    (Sense.SPLIT, rf"(?:split|divide|share) {_BILL} (?:{_AMONG} )?(?:us|{_PEOPLE}|{_N}(?: ways)?)(?: equally)?"),
+    (Sense.SPLIT, rf"(?:how much|what) {_DOES} each(?: of us| {_PERSON})? (?:pay|owe)"),
     (Sense.SPLIT, rf"how much(?: is)?(?: it| that| {_M})? (?:(?:for )?each(?: of us)?|per person|apiece)"),
     (Sense.UNIT, rf"how much (?:is|does|was) (?:{_N}|a single|each) {_UNIT}(?: cost)?"),
     (Sense.UNIT, rf"(?:how much|what) (?:is |was )?(?:it |that |the average |the price )?per {_UNIT}"),
@@ -318,22 +315,25 @@ _ASKED = (
     (Sense.LEFT, rf"how much is left of {_M}|how much change (?:do|will|should) (?:i|we) get"),
     (Sense.TOTAL, rf"(?:how much|what) {_DOES} (?:i|we) (?:pay|owe|spend)(?: for this(?: meal)?)?{_SUM}"),
     (Sense.TOTAL, rf"how much(?: (?:is|was|are|were|does|do|did)(?: it| that| this| all)?(?: cost| come to)?)?{_SUM}"),
-    (Sense.TOTAL, r"what (?:is|was) the (?:total|sum|final price|total price|total cost)"),
+    (Sense.TOTAL, r"what (?:is|was) the (?:total|sum|total price|total cost)"),
     (Sense.TOTAL, rf"(?:how much|what) (?:is|are|was|were|for|{_DOES}) {_M}(?: cost| come to| add up to)?{_SUM}"),
 )
-_BETWEEN = re.compile(r"(?: |^)(?:[.,;:!?]|(?:and|so|plus|if|after|please|exactly)\b|$)")
+_BETWEEN = re.compile(r"(?: |^)(?:[.,;:!?]|(?:and|so|plus(?! (?:an? )?#p)|if|after|please|exactly)\b|$)")
+_COSTS, _HAS_BOTH = re.compile(rf"{_COST} {_M}"), re.compile(rf"ha(?:ve|d) {_M} ,? ?and (?!(?:i |we )?(?:spent|paid))")
+_ASKS_SUM = re.compile(r"\b(?:total|sum|altogether|together|combined|left)\b")
 _ASKS_AMOUNT = re.compile(r"\b(?:how much|what|total|altogether|sum|split|divide|share)\b")
 
 
 @dataclass(slots=True, kw_only=True)
 class _Told:
-    """What the clauses of a problem tell; counts with the unit that they are of."""
+    """What the clauses of a problem tell; counts with the unit that they are of, and the unit that is asked for."""
 
     amounts: list[Amount] = field(default_factory=list)
     funds: list[Amount] = field(default_factory=list)
     people: list[Decimal] = field(default_factory=list)
     tips: list[Decimal] = field(default_factory=list)
     counts: list[tuple[Decimal, str]] = field(default_factory=list)
+    unit: str = ""
 
 
 def read_problem(draft: Draft, people: Decimal | None) -> Calculation | None:
@@ -343,43 +343,32 @@ def read_problem(draft: Draft, people: Decimal | None) -> Calculation | None:
     """
     if not _ASKS_AMOUNT.search(draft.text) or not re.search(r"#[mp]\d", draft.text):
         return None
-    told, senses, unit = _Told(), list[Sense](), ""
+    told, senses = _Told(), list[Sense]()
     text = re.sub(rf"\bhow much (?:is|are|do|for) (?={_N} [a-z]+ at #m)", "how much . ", draft.text)
     for clause in filter(None, (one.strip() for one in _BETWEEN.split(text))):
-        for sense, form in _ASKED:
-            if found := re.fullmatch(form, clause):
-                senses.append(sense)
-                unit = stem(found.groupdict().get("unit") or "")
-                _take_asked(told, sense, unit, draft, clause)
-                break
-        else:
-            _take_told(told, draft, clause)
+        matches = ((part, re.fullmatch(form, clause)) for part, form in (*_ASKED, *_TOLD))
+        part, found = next(((part, found) for part, found in matches if found), ("", None))
+        if found is None:
+            raise NotSure(f"'{re.sub('#.[0-9]+', '...', clause)}' is not in words that the rules know")
+        if isinstance(part, Sense):
+            senses.append(part)
+        _take(told, part, [stem(one) for one in found.groupdict().values() if one], draft, clause)
     is_one_step = senses == [Sense.LEFT] or not re.search(r". (?:if|after) ", draft.text)
     _only(len(senses) == 1 and is_one_step, "it asks for several steps")
     _only(" for you" not in draft.text or "in total" in draft.text, "it speaks of the money of several people")
-    return _calculate(told, senses[0], unit, people)
+    _only(len(_COSTS.findall(draft.text)) < 2 or _ASKS_SUM.search(draft.text) is not None, "it may ask for one of them")
+    _only(not _HAS_BOTH.search(draft.text), "it may be had as well, or spent")
+    return _calculate(told, senses[0], people)
 
 
-def _take_asked(told: _Told, sense: Sense, unit: str, draft: Draft, clause: str) -> None:
+def _take(told: _Told, part: Sense | str, units: Sequence[str], draft: Draft, clause: str) -> None:
     amounts, numbers = _marked(draft, clause, "m"), [one.value for one in _marked(draft, clause, "n")]
-    (told.funds if sense is Sense.LEFT else told.amounts).extend(amounts)
-    if sense is Sense.UNIT:
-        _only(numbers in ([], [1]))
-    elif sense is Sense.SPLIT:
-        told.people += numbers
-    else:
-        told.counts += [(number, unit) for number in numbers]
-
-
-def _take_told(told: _Told, draft: Draft, clause: str) -> None:
-    part, found = next(((part, found) for part, form in _TOLD if (found := re.fullmatch(form, clause))), ("", None))
-    if found is None:
-        raise NotSure(f"'{re.sub('#.[0-9]+', '...', clause)}' is not in words that the rules know")
-    amounts, numbers = _marked(draft, clause, "m"), [one.value for one in _marked(draft, clause, "n")]
-    units = [stem(value) for value in found.groupdict().values() if value]
     told.tips += [one.value for one in _marked(draft, clause, "p")]
-    if part == "fund":
+    if part in ("fund", Sense.LEFT):
         told.funds += amounts
+    elif part is Sense.UNIT:
+        _only(numbers in ([], [1]))
+        told.unit = units[0]
     elif part == "times":
         _only(len(set(units)) == 1)
         told.amounts.append(amounts[0].times(plain(numbers[0])))
@@ -396,11 +385,11 @@ def _marked(draft: Draft, clause: str, kind: str) -> list[Amount]:
     return [draft.amount(mark) for mark in re.findall(rf"#{kind}\d+", clause)]
 
 
-def _calculate(told: _Told, sense: Sense, unit: str, people: Decimal | None) -> Calculation:
+def _calculate(told: _Told, sense: Sense, people: Decimal | None) -> Calculation:
     if sense is Sense.UNIT:
         _only(not (told.funds or told.tips or told.people))
-        _only(len(told.amounts) == len(told.counts) == 1 and told.counts[0][1] == unit)
-        return Calculation(amount=told.amounts[0].over(plain(told.counts[0][0])), sense=sense, unit=unit)
+        _only(len(told.amounts) == len(told.counts) == 1 and told.counts[0][1] == told.unit)
+        return Calculation(amount=told.amounts[0].over(plain(told.counts[0][0])), sense=sense, unit=told.unit)
     _only(bool(told.amounts) and not told.counts and len(told.tips) <= 1 and len(told.people) <= 1)
     _only(not told.tips or len(told.amounts) == 1, "it does not say what the percentage is of")
     whole = add(told.amounts)
@@ -426,20 +415,11 @@ def _only(condition: bool, reason: str = "not every number in it has a part that
         raise NotSure(reason)
 
 
-# How many people.
+# What changes the number of people in an earlier question: "And if 2 of us don't come?"
 
-_PEOPLE_IN_TEXT = re.compile(rf"{_ARE_PEOPLE}(?= (?:[.,;?!]|and|so)|$)|{_PEOPLE}")
 _SUBJECT = r"(?:(?:and|but|so|ok|okay|now|then|what|how about|what about|,) )*(?:if )?"
 _THEN = r"(?: ,? ?how much (?:is (?:it|that)|does|should) each(?: of us)?(?: pay)?)?[ ?.!]*"
-PERSON_CHANGES = (
-    (re.compile(rf"{_SUBJECT}{_N} of us (?:do|does|can|will|are) not (?:pay|come|join|coming|paying){_THEN}"), -1),
-    (re.compile(rf"{_SUBJECT}{_N} more (?:people |friends |of us )?(?:joins?|comes?|pay){_THEN}"), 1),
-    (re.compile(rf"{_SUBJECT}{_ARE_PEOPLE}{_THEN}"), 0),
+PERSON_CHANGE = re.compile(
+    rf"{_SUBJECT}(?:(?P<less>{_N} of us (?:do|does|can|will|are) not (?:pay|come|join|coming|paying))"
+    rf"|(?P<more>{_N} more (?:people |friends |of us )?(?:joins?|comes?|pay))|{_ARE_PEOPLE}){_THEN}"
 )
-""" "And if 2 of us don't come?": what changes the number of people in an earlier question."""
-
-
-def read_people(draft: Draft) -> Decimal | None:
-    """How many people a text speaks of, if it names one number of them."""
-    found = [number for one in _PEOPLE_IN_TEXT.finditer(draft.text) for number in _marked(draft, one[0], "n")]
-    return found[0].value if len(found) == 1 else None

@@ -18,14 +18,14 @@ from runner.server.inference.offline.question import (
     GOES_ON,
     MAX_MESSAGE_CHARS,
     NEGATIONS,
-    Document,
+    UPDATES,
     Line,
     NotSure,
     Question,
+    find_restriction,
     prepare,
     read_roots,
     read_words,
-    restricts,
     root,
     words_to_digits,
 )
@@ -35,8 +35,7 @@ _STRUCTURE = frozenset(
     """
     a an the our my your this that these those of in on at to from for with by and as we i us me you it its they he
     she is are was were be been am have has had having do does did should must will would can could shall may might
-    need needs please so how much many what when where who whose whom which why there here hi hello
-    hey thanks thank ok okay tell know exactly also into any
+    need needs please so how much many what when where who whose whom which why there here tell exactly also into any
     """.split()
 )
 _MAX_QUOTE = 300
@@ -71,8 +70,12 @@ _MEASURE = re.compile(
 )
 _NEXT_EVENT = re.compile(rf"\s*(?:,|;|\band\b)\s*(?=[^,;]*\b(?:{'|'.join(_EVENTS)})\b)", re.IGNORECASE)
 _WORDS = re.compile(r"[td]\d+_|[^\W_]+(?:['-][^\W_]+)*")
+_VALUE = re.compile(r"^(?:[\d+(“\"A-Z$€£]|\S*\d)")
+_NO_VALUE = re.compile(r"(?i)(?:tb[acd]|n/?a|unknown|pending|see|ask|same|to be|on request|varies|yes|no)\b")
+_NUMBERED = {root(word) for word in ("number", "date", "time", "phone")}
 # Words that change a sum, and not what is said.
 _NAMING = frozenset("each per fee rate deposit tax tip first second third double".split())
+_LIMITS = frozenset("if until earlier later late longer only usually instead might".split())
 _PRONOUN = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)
 
 
@@ -89,7 +92,7 @@ def answer(question: Question) -> Answer | None:
     asked = _read(prepare(question.message.text))
     if asked is None:
         return None
-    documents = question.search([_search_words(prepare(question.message.text).lower())])
+    documents = question.search([" ".join(_content_words(prepare(question.message.text)))])
     lines = [(line, document) for document in documents for line in document.sentences]
     found = {(quote, value): document for line, document in lines for quote, value in _tell(asked, line)}
     for (line, document), (after, other) in itertools.pairwise(lines):
@@ -100,7 +103,12 @@ def answer(question: Question) -> Answer | None:
     if found and (rivals or len({value for _, value in found}) > 1):
         raise NotSure("several passages could be meant")
     for (quote, value), document in found.items():
-        return _answer(quote, value, document)
+        if DOUBTFUL.search(quote):
+            raise NotSure(f"the amount in '{quote}' is not clear")
+        text = f"{document.filename} says: “{quote}”"
+        mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=quote)
+        so = "" if quote.rstrip(".").endswith(value.rstrip(".")) else f" So: {value}."
+        return Answer(text=text + so, sources=(mark,))
     # What would tell it under no heading is named: people don't see the lines of a PDF as they are read.
     for line, _ in lines:
         if line.headings and any(_tell(asked, replace(line, headings=()))):
@@ -108,28 +116,13 @@ def answer(question: Question) -> Answer | None:
     raise NotSure("no passage was found that surely tells it")
 
 
-def _content_roots(text: str) -> tuple[str, ...]:
-    """The roots of the words that carry meaning, in order, each once."""
-    return tuple(dict.fromkeys(root(word) for word in read_words(text) if word not in _STRUCTURE))
+def _content_words(text: str) -> tuple[str, ...]:
+    """The words that carry meaning, in order, each once."""
+    return tuple(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE))
 
 
-def _search_words(text: str) -> str:
-    """What to search with: the words that carry meaning."""
-    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
-
-
-def find_times(text: str) -> list[str]:
-    """The times of day and dates in a text."""
-    return [found[0].strip() for pattern in (_CLOCK, _DAY) for found in pattern.finditer(text)]
-
-
-def _answer(quote: str, value: str, document: Document) -> Answer:
-    if DOUBTFUL.search(quote):
-        raise NotSure(f"the amount in '{quote}' is not clear")
-    text = f"{document.filename} says: “{quote}”"
-    mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=quote)
-    so = "" if quote.rstrip(".").endswith(value.rstrip(".")) else f" So: {value}."
-    return Answer(text=text + so, sources=(mark,))
+def _content_roots(text: str) -> frozenset[str]:
+    return frozenset(map(root, _content_words(text)))
 
 
 def _read(prepared: str) -> _Asked | None:
@@ -139,7 +132,7 @@ def _read(prepared: str) -> _Asked | None:
         return None
     text = text.rstrip(" ?")
     if found := _ASKS_TIME.fullmatch(text):
-        roots = frozenset(_content_roots(found["about"]))
+        roots = _content_roots(found["about"])
         tells = "time" if found["time"] else "day" if found["day"] else "day or time"
         has_event = len(roots & set(_EVENTS.values())) == 1 and len(roots) > 1
         return _Asked(roots=roots, tells=tells) if has_event else None
@@ -147,7 +140,7 @@ def _read(prepared: str) -> _Asked | None:
         return _Asked(roots=frozenset({root(found["noun"]), *_content_roots(found["about"])}), tells="count")
     if found := _ASKS_THING.fullmatch(text):
         about = found["thing"] or found["person"] or f"{found['noun']} {found['where']}"
-        roots, is_who = frozenset(_content_roots(about)), found["who"] is not None
+        roots, is_who = _content_roots(about), found["who"] is not None
         is_short = len(roots) < (1 if is_who else 2)
         return None if is_short else _Asked(roots=roots, tells="who" if is_who else "is")
     return None
@@ -160,7 +153,7 @@ def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
         return
     # A word that changes what is said must be in the question as well.
     words = {word for word in read_words(text) if word in CHANGING or word in NEGATIONS}
-    if restricts(line.headings, asked.roots) or not {root(word) for word in words} <= asked.roots | _NAMING:
+    if find_restriction(line.headings, asked.roots) or not {root(word) for word in words} <= asked.roots | _NAMING:
         return
     if asked.tells in {"is", "who"}:
         value = line.text if _is_defined(asked, line.text) else ""
@@ -173,13 +166,15 @@ def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
 def _may_tell(asked: _Asked, text: str) -> bool:
     """Whether a line has something to say on what is asked, even if it isn't clear that it answers."""
     roots = read_roots(text)
-    if asked.tells in {"is", "who", "count"}:
-        return asked.roots - {"number", "each"} <= roots and re.search(r"\d", words_to_digits(text)) is not None
-    event = asked.roots & set(_EVENTS.values())
-    if asked.roots <= roots and find_times(text):
+    if asked.roots - {"number", "each"} <= roots and re.search(r"\d", words_to_digits(text)):
         return True
+    is_on_it = asked.roots <= roots and re.search(r":|\b(?:is|are|may|must|can|will)\b", text)
+    if is_on_it or (UPDATES.search(text) and not asked.roots.isdisjoint(roots)):
+        return True
+    event = asked.roots & set(_EVENTS.values())
     speaks_of_it = asked.roots - event <= roots or (event <= roots and _PRONOUN.search(text) is not None)
-    return speaks_of_it and (_CLOCK.search(text) is not None or not NEGATIONS.isdisjoint(read_words(text)))
+    is_limited = _CLOCK.search(text) or not (_LIMITS | NEGATIONS).isdisjoint(read_words(text))
+    return bool(event and speaks_of_it and is_limited)
 
 
 def _is_defined(asked: _Asked, text: str) -> bool:
@@ -188,13 +183,16 @@ def _is_defined(asked: _Asked, text: str) -> bool:
     if not colon:
         sides = re.split(r"\b(?:is|are)\b ", text)
         label, value = sides if len(sides) == 2 else (text, "")
-        if not re.match(r"[\d+(“\"A-Z$€£]|\S*\d", value):
+        if not _VALUE.search(value):
             return False
     value = value.strip()
     words = set(read_words(label)) - _PLAIN
     if not value or {root(word) for word in words} != set(asked.roots):
         return False
-    return asked.tells == "is" or re.match(r"[A-Z][\w'’.-]*[a-z]", value) is not None
+    if asked.tells == "who":  # A first name and a last one: a single word may be a place.
+        return re.match(r"[A-Z][\w'’.-]*[a-z] [A-Z]", value) is not None
+    has_value = not _NO_VALUE.match(value) and any(char.isalnum() for char in value)
+    return has_value and (not _NUMBERED & asked.roots or re.search(r"\d", words_to_digits(value)) is not None)
 
 
 def _find_time(asked: _Asked, text: str) -> str:
@@ -242,53 +240,56 @@ def _find_count(asked: _Asked, text: str) -> str:
     return found[0][0] if len(found) == 1 and len(found[0]) == 1 else ""
 
 
+_OWN = r"(?:my|our) (?P<thing>[a-z][\w' -]*?)"
 _TELLS = re.compile(
-    r"^(?:(?:and|also|actually|sorry|no)[ ,]+)*(?:(?:my|our|the|this) [\w' -]+ (?:is|are|was|were|has|have|costs?)\b"
-    r"|(?:i am|we are|i was|we were|there are|there is|it is) "
-    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|do not eat|do not like|like|bought|will (?:arrive|leave|stay))\b)",
-    re.IGNORECASE,
+    rf"(?i)(?:{_OWN}|(?:the|this) [\w' -]+|i|we|there) (?:is|am|are|was|were|has|have(?! to)|costs?|paid|spent|booked"
+    r"|live|stay|do not eat|like|bought|will (?:arrive|leave|stay))\b"
 )
 _REQUESTS = re.compile(
-    r"\b(?:please|want|need|would like|wish|wonder|wondering|hope|looking for|interested|curious|help|tell|show|give"
-    r"|find|calculate|compute|translate|write|split|divide|how|why|which|book me|trying|not sure|confused|know)\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:please|want|need|would|wish|hope|looking for|help|tell|show|give|find|how|why|which|what|when|where|who"
+    r"|know|trying|question|problem|wrong|send|order|refund|cancel|should|me)\b"
 )
-_OTHERS = re.compile(r"\b(?:his|her|their|he|she|they)\b|\w's\b", re.IGNORECASE)
-_SAID = re.compile(
-    r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned)\b"
-    r"|\b(?:i|we) (?:said|told you|mentioned)\b|\bdo you remember\b|\bremind me\b"
-)
+_CLAUSE_END = re.compile(r"\s*(?:[,;](?!\d)|[.!]+$|\band\b)\s*")
+CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
+# What is said of a person's things, and of what a person does; and what asks for it.
+_STATES = re.compile(rf"{_OWN}(?: for (?:the|our|my|this) trip)? (?P<be>is|are|was|were) (?P<value>.+)", re.IGNORECASE)
+_DOES = re.compile(r"(?P<who>i|we) (?:(?P<be>am|are) )?(?P<does>\S+) (?P<value>.+)", re.IGNORECASE)
 _RECALLS = re.compile(
-    r"(?:and |so |but )*(?P<asks>what time|what|where|when|who|which)\b(?! if\b)(?=.*\b(?:my|our|i|we|us|me)\b)"
+    r"(?:and |so |but )*(?P<asks>what time|what|where|when|who) (?:"
+    rf"(?:(?P<be>is|are|was|were)|did (?:i|we) (?:say|tell you|mention)(?: that)?) {_OWN}(?(be)| (?:is|are|was|were))"
+    r"|(?P<do>am|are|do) (?P<who>i|we) (?P<does>[^ ?]+)(?P<rest>[^?]*))[ ?.!]*"
 )
+_KINDS_OF_VALUE = {
+    "what time": _CLOCK,
+    "when": re.compile(f"{_CLOCK.pattern}|{_DAY.pattern}", re.IGNORECASE),
+    "where": re.compile(r"\b[A-Z]"),
+}
+_NOTED = "Noted: "
+# Words that may take back, or narrow, what a sentence says.
+_DOUBTS = CHANGING | NEGATIONS | {"suppose", "imagine", "pretend", "assume", "old", "former"}
 
 
 def recall(question: Question) -> Answer | None:
-    """A note of what is told, or the one sentence of the user's that has all words of what is asked."""
+    """A note of what is told, or the one sentence of the user's that says what is asked, in the same words."""
     text = question.message.text
     sentences = _read_sentences(text)
     if sentences and all(_is_told(one) for one in sentences):
-        return Answer(text=f"Noted: “{' '.join(text.split())}”")
-    asked = " ".join(prepare(text).lower().split())
-    said, asked = _SAID.search(asked), _SAID.sub(" ", asked).strip()
-    recalls = _RECALLS.match(asked)
-    if not said and (recalls is None or asked.count("?") != 1):
+        return Answer(text=f"{_NOTED}“{' '.join(text.split())}”")
+    asked = _RECALLS.fullmatch(" ".join(prepare(text).lower().split()))
+    if asked is None:
         return None
-    asked, asks = (asked[recalls.end("asks") :], recalls["asks"]) if recalls else (asked, "")
-    told = (
-        one.text for one in question.scene.messages[:-1] if one.role is Role.USER and len(one.text) <= MAX_MESSAGE_CHARS
-    )
-    statements = dict.fromkeys(statement for text in told for statement in read_statements(text))
-    found = [statement for statement in statements if _speaks_of(statement, asked)]
-    is_told = any(_tells(statement, asked, asks) for statement in found)
-    if is_told and len(found) > 1:
-        quotes = ", ".join(f"'{one[:80]}'" for one in found)
-        raise NotSure(f"you said several things about it: {quotes}")
-    if is_told:
-        return Answer(text=f"You said: “{found[0]}”")
-    if said:
+    found = ""
+    for message, reply in itertools.pairwise(question.scene.messages):
+        is_used = reply.role is Role.ASSISTANT and not reply.declined and not reply.text.startswith(_NOTED)
+        for said in read_statements(message.text) if message.role is Role.USER else ():
+            has_doubt = _DOUBTS & (set(read_words(prepare(said))) - set(read_words(asked[0])))
+            is_told = not has_doubt and any(_says(clause, asked) for clause in _read_clauses(said))
+            if found and (is_told or not (is_used or _is_on_else(said, asked))) and said != found:
+                raise NotSure(f"'{said[:80]}' may change what you said before")
+            found = said if is_told else found
+    if asked["thing"] and not asked["be"] and not found:
         raise NotSure("I find nothing about it in what you said")
-    return None
+    return Answer(text=f"You said: “{found}”") if found else None
 
 
 def read_statements(text: str) -> tuple[str, ...]:
@@ -297,26 +298,36 @@ def read_statements(text: str) -> tuple[str, ...]:
 
 
 def _read_sentences(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
+    return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text[:MAX_MESSAGE_CHARS]) if part.strip()]
+
+
+def _read_clauses(sentence: str) -> list[str]:
+    return [one for one in _CLAUSE_END.split(" ".join(prepare(sentence).split())) if one]
 
 
 def _is_told(sentence: str) -> bool:
     """Whether a sentence says how something is, and neither asks nor orders."""
-    prepared = prepare(sentence)
-    return bool(_TELLS.match(prepared)) and not sentence.endswith("?") and not _REQUESTS.search(prepared)
+    is_request = sentence.endswith("?") or _REQUESTS.search(prepare(sentence))
+    clauses = [one for one in _read_clauses(sentence) if not CORRECTS.fullmatch(one)]
+    return not is_request and bool(clauses) and all(_TELLS.match(one) for one in clauses)
 
 
-def _speaks_of(statement: str, asked: str) -> bool:
-    """Whether a statement has all words of the question, and speaks of the same people."""
-    roots, told = set(_content_roots(asked)), prepare(statement)
-    others = {word.lower() for word in _OTHERS.findall(told)} - {word.lower() for word in _OTHERS.findall(asked)}
-    return bool(roots) and roots <= read_roots(told) and not others
+def _says(clause: str, asked: re.Match[str]) -> bool:
+    """Whether it says just what is asked, with a value of the kind that is asked for."""
+    states, does = _STATES.fullmatch(clause), _DOES.fullmatch(clause)
+    if asked["thing"] and states:
+        is_same = states["thing"].lower() == asked["thing"] and asked["be"] in {None, states["be"].lower()}
+        value, kind = states["value"], _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
+        return is_same and kind.search(value) is not None
+    if not asked["does"] or not does or not set(read_words(asked["rest"])) <= set(read_words(does["value"])):
+        return False
+    is_same = [does["who"].lower(), does["be"] or "do", does["does"]] == [asked["who"], asked["do"], asked["does"]]
+    kind = _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
+    return is_same and (asked["asks"] == "what" or kind.search(does["value"]) is not None)
 
 
-def _tells(statement: str, asked: str, asks: str) -> bool:
-    """Whether a statement that speaks of what is asked denies no more, and has a time where one is asked for."""
-    told, words = prepare(statement), set(read_words(asked))
-    changed = (NEGATIONS & (set(read_words(told)) ^ words)) | (
-        {"old", "former", "previous"} & set(read_words(told))
-    ) - words
-    return not changed and (asks not in {"what time", "when"} or len(find_times(told)) > 0)
+def _is_on_else(said: str, asked: re.Match[str]) -> bool:
+    """Whether a sentence surely leaves it as it is: it says what something else of the user's is."""
+    states = [_STATES.fullmatch(one) for one in _read_clauses(said)]
+    is_else = all(one and one["thing"].lower() != asked["thing"] for one in states)
+    return bool(asked["thing"]) and is_else and not CORRECTS.search(said)

@@ -193,13 +193,12 @@ class Question:
 
 # A document is read for facts: a line that talks to whoever reads it by machine, or is struck out, holds none.
 _INSTRUCTION = re.compile(
-    r"\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
+    r"(?i)\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
     r"|\b(?:assistant|chatbot|language model|llm|gpt|claude|system prompt|ai (?:model|agent|reader|system))\b"
     r"|\b(?:you must|always|instead) (?:answer|say|reply|respond|output|tell)\b"
-    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~",
-    re.IGNORECASE,
+    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~"
 )
-_SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
+_SENTENCE_END = re.compile(r"(?<!\b[A-Z]\.)(?<!\b[A-Za-z][a-z]\.)(?<!\bapprox\.)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
 _HEADING = re.compile(r"^(?:#+\s*|[*_]{1,3})?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
@@ -259,7 +258,8 @@ def _join(pieces: Iterable[Passage]) -> list[tuple[int, tuple[str, ...]]]:
     parts: list[tuple[int, tuple[str, ...]]] = []
     last = -1
     for piece in sorted(pieces, key=lambda piece: piece.position):
-        lines = _clean_lines(piece.text)
+        plain = re.sub(r"[\x00\u00a0\u2007\u202f]", " ", piece.text).replace("\t", " | ").splitlines()
+        lines = tuple(one.rstrip() for one in plain if one.strip() and not _INSTRUCTION.search(one))
         start, known = parts[-1] if parts and piece.position == last + 1 else (0, ())
         overlap = next((n for n in range(min(len(known), len(lines)), 0, -1) if known[-n:] == lines[:n]), 0)
         if overlap:
@@ -271,12 +271,20 @@ def _join(pieces: Iterable[Passage]) -> list[tuple[int, tuple[str, ...]]]:
 
 
 def _under_headings(lines: Sequence[str], *, is_begun: bool) -> Iterator[Line]:
-    """Lines with their headings. A heading ends those of its level or lower, but for one that it follows at once."""
+    """Lines with their headings. A heading ends those of its level or lower, but for one that it follows at once.
+
+    The first row of a table is a heading of the others.
+    """
     unseen = (1 if any(line.startswith("#") for line in lines) else _PLAIN, _UNSEEN)
     stack, was_heading = [] if is_begun else [unseen], False
+    head: tuple[str, ...] = ()
     for index, line in enumerate(lines):
-        yield Line(text=line, headings=tuple(text for _, text in stack))
-        is_heading = _is_heading(line) and not (is_begun and index == 0)
+        head = head if "|" in line else ()
+        yield Line(text=line, headings=(*(text for _, text in stack), *head))
+        head = head or ((line,) if "|" in line else ())
+        is_short = _HEADING.match(line.strip()) is not None and len(line.split()) <= 8
+        is_title = is_begun and index == 0 and _NARROWING.isdisjoint(set(read_words(line)) - _TOPICS)
+        is_heading = is_short and not _VALUE_IN_LINE.search(line.strip()) and not is_title
         if is_heading:
             level = len(line) - len(line.lstrip("#")) or _PLAIN
             kept = [one for one in stack if one[0] < level or (was_heading and level == _PLAIN)]
@@ -284,51 +292,55 @@ def _under_headings(lines: Sequence[str], *, is_begun: bool) -> Iterator[Line]:
         was_heading = is_heading
 
 
-def _clean_lines(text: str) -> tuple[str, ...]:
-    lines = (re.sub(r"[\x00\t\u00a0\u2007\u202f]", " ", line).rstrip() for line in text.splitlines())
-    return tuple(line for line in lines if line.strip() and not _INSTRUCTION.search(line))
-
-
-def _is_heading(line: str) -> bool:
-    text = line.strip()
-    return bool(_HEADING.match(text)) and not _VALUE_IN_LINE.search(text) and len(text.split()) <= 8
-
-
 def _tidy(text: str) -> str:
     return " ".join(re.sub(r"^[\s#*•·>|-]+|[\s|]+$", "", text).split())
 
 
-def narrows(heading: str, asked: Collection[str]) -> bool:
-    """Whether a heading has a word that isn't asked for, and for which what stands under it may not hold ("Winter")."""
-    address = {"old", "new"} if re.search(r"\d, [A-Z]", heading) else set()
-    words = set(read_words(heading)) & (CHANGING | NEGATIONS | _PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
-    return heading == _UNSEEN or not {root(word) for word in words} <= set(asked)
+def find_restriction(headings: Iterable[str], asked: Collection[str], *, is_price: bool = False) -> str:
+    """The heading for whose words alone may hold what stands under it ("Winter", "The pool"); "" if there is none.
 
-
-def restricts(headings: Iterable[str], asked: Collection[str]) -> bool:
-    """Whether what stands under headings may hold for what they name alone ("The pool")."""
-    words = {heading: set(read_words(heading)) for heading in headings}
-    return any(narrows(one, asked) or not (read_roots(one) & set(asked) or words[one] <= _TOPICS) for one in words)
+    Over a price, each word that says more than what is told there has to be asked for; over a fact, one of them.
+    """
+    topics = _LISTS if is_price else _TOPICS
+    for heading in headings:
+        unasked = {one for one in read_words(heading) if root(one) not in asked and not one.isdigit()} - topics
+        narrowing = unasked & _NARROWING
+        if re.search(r"\d, [A-Z]", heading):  # an address
+            unasked = narrowing - {"old", "new"}
+        elif not is_price and not read_roots(heading).isdisjoint(asked):
+            unasked = narrowing
+        if unasked or heading == _UNSEEN:
+            return heading
+    return ""
 
 
 _PERIODS = frozenset(
     "winter summer spring autumn season off-season weekend weekends weekday weekdays holiday holidays monday mondays "
     "tuesday tuesdays wednesday wednesdays thursday thursdays friday fridays saturday saturdays sunday sundays".split()
 )
+UPDATES = re.compile(
+    r"(?i)\b(?:update|correct(?:ion|ed)|postponed|moved|rescheduled|delayed|revised|replaced|superseded|changed|new"
+    r"|renovat|suspended|out of (?:order|service)|expired|no longer|sold out|not available|unavailable)"
+)
+"""What is told may not hold any more where another line has one of these, and a word of what is asked."""
 GOES_ON = re.compile(
-    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
-    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b",
-    re.IGNORECASE,
+    r"(?i)\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only"
+    rf"|however|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b"
 )
 _KINDS = frozenset(
-    "emergency emergencies group groups member members old former new draft example return outbound economy business "
-    "premium basic standard".split()
+    "emergency emergencies group groups member members old former new draft example sample archive superseded return "
+    "outbound economy business premium basic standard".split()
 )
-# Headings of these words say what is told there, not for what it holds.
+_NARROWING = CHANGING | NEGATIONS | _PERIODS | _KINDS
+# Headings of these words say what is told there, not for what it holds; the others do so over prices alone.
 _TOPICS = frozenset(
     """
     a an and the of on in for our your to baggage luggage rules rule fees fee prices price costs rates charges general
     information info contact contacts details conditions terms overview summary important useful practical notes note
     booking reservation confirmation travel trip journey board at glance tips money
     """.split()
+)
+_LISTS = _TOPICS | frozenset(
+    "rate menu main food drinks snacks starters desserts list item items product name price cost fee amount qty "
+    "unit invoice bill receipt order table no number policy section".split()
 )

@@ -40,6 +40,7 @@ from runner.server.inference.scripted.script import (
     Wait,
     explain_difference,
     read_scripts,
+    shorten,
     spread,
 )
 
@@ -112,7 +113,7 @@ class ScriptedInference:
 
     def _miss(self, scene: Scene) -> Fail:
         hint = "write one, or `otherwise: offline` at the top, which leaves such questions to the offline rules"
-        question = _shorten(_question_of(scene))
+        question = shorten(_question_of(scene), 80)
         return _fail(f"no script in {self._file.file} is for the question {question!r}; {hint}")
 
     def _has_its_turn(self, number: int, question: str, scene: Scene, *, begins: bool) -> bool:
@@ -152,7 +153,7 @@ class ScriptedInference:
                     return ruling
             except TimeoutError:
                 raise TimeoutError(f"the regular expression of the ruling at {ruling.where} takes too long") from None
-        raise ValueError(f"no ruling in {self._file.file} is for the question {_shorten(question)!r}")
+        raise ValueError(f"no ruling in {self._file.file} is for the question {shorten(question, 80)!r}")
 
     def _rule(self, ruling: Ruling, question: str, text: str) -> Odds | Fail:
         if len(ruling.says) == 1:
@@ -214,10 +215,6 @@ def _estimate(scene: Scene, move: Move) -> Spent:
     said = str(move.requests) if isinstance(move, UseTools) else getattr(move, "text", "")
     read = " ".join((scene.instructions, *(message.text for message in scene.messages)))
     return Spent(input_tokens=estimate_tokens(read), output_tokens=estimate_tokens(said))
-
-
-def _shorten(question: str) -> str:
-    return question if len(question) <= 80 else f"{question[:79]}…"
 
 
 def _fail(message: str) -> Fail:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import regex
 
@@ -36,13 +36,6 @@ from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
 _ROUNDING = 1e-6
-_LONGEST_SHOWN = 200
-
-
-class Pattern(Protocol):
-    """A compiled regular expression; `search` raises TimeoutError when the time is up."""
-
-    def search(self, text: str, *, timeout: float) -> object | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +43,7 @@ class AboutQuestion:
     """Which questions a script is for: all of its conditions hold; without any, it is for every question."""
 
     contains: tuple[str, ...] = ()
-    pattern: Pattern | None = None
+    pattern: regex.Pattern[str] | None = None
 
     def fits(self, question: str) -> bool:
         """Case is ignored. Raises TimeoutError if the regular expression takes too long."""
@@ -227,10 +220,10 @@ def _missing_texts(expect: Expect, scene: Scene) -> Iterator[str]:
             yield f"outputs: {text!r} is in none of the {len(scene.outcomes)} outputs: {found}"
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, most: int = 200) -> str:
     """One line of it, for a message."""
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _show(value: object) -> str:
