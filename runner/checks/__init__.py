@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
 from types import ModuleType
@@ -38,7 +38,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from runner.checks._packages import AddedModule, load_check
 from runner.checks._schemas import Schema, field
-from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, Usage
+from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, sum_usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -134,18 +134,6 @@ def join_runs(runs: Sequence[Run]) -> Run:
         duration_s=None if None in seconds else sum(filter(None, seconds)),
         is_replayed=any(run.is_replayed for run in runs),
     )
-
-
-def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
-    known = [usage for usage in usages if usage is not None]
-    if len(known) < len(usages):
-        return None
-
-    def add(name: str) -> int | None:
-        counts = [getattr(usage, name) for usage in known]
-        return None if None in counts else sum(counts)
-
-    return Usage(**{one.name: add(one.name) for one in fields(Usage)})
 
 
 class Ask(Protocol):
