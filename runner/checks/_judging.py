@@ -10,8 +10,7 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Any, ClassVar
 
-from runner.checks import Ask, Exchange
-from runner.checks._schemas import Schema, choice, field
+from runner.checks import Ask, Exchange, Schema, choice, field
 from runner.checks._text import shorten
 from runner.did_you_mean import count
 from runner.domain.conversation import Run, Step, sum_usage
