@@ -85,7 +85,7 @@ def find_misspelt(schema: Schema, *, asserts: bool) -> Iterator[Misspelt]:
     With `asserts`, the schema is there to judge by: a format that nothing looks at is none, either.
     """
     keywords = _SILENT | _validator_of(schema).VALIDATORS.keys()
-    looked_at = frozenset(_FORMATS.checkers)
+    formats = frozenset(_FORMATS.checkers) | (frozenset() if asserts else _OTHER_FORMATS)
     for place, one in _subschemas(schema):
         for key in one.keys() - keywords:
             if not str(key).startswith("x-"):
@@ -97,8 +97,8 @@ def find_misspelt(schema: Schema, *, asserts: bool) -> Iterator[Misspelt]:
                 message = f"{quote(key)} says nothing without {quote(_NEEDS[key])} beside it"
                 yield Misspelt(place=(*place, key), message=message, hint="", is_key=True)
         named = one.get("format")
-        if isinstance(named, str) and named not in (looked_at if asserts else looked_at | _OTHER_FORMATS):
-            known = sorted(looked_at if asserts else looked_at | _OTHER_FORMATS)
+        if isinstance(named, str) and named not in formats:
+            known = sorted(formats)
             is_other = named in _OTHER_FORMATS
             message = f"nothing looks at the format {quote(named)}" if is_other else f"unknown format {quote(named)}"
             hint = "" if is_other else suggest(named, known)

@@ -368,11 +368,6 @@ def find_selection(arguments: Mapping[str, Any]) -> Iterator[str]:
         yield "--lf"
 
 
-def _played_on(results: Iterable[ScenarioResult]) -> Iterable[Variant]:
-    """What a damaged head no longer says."""
-    return dict.fromkeys(one.variant for one in results if one.variant is not None)
-
-
 def report_of(kept: Kept) -> Report:
     """The report of a kept play; of one that was killed, with what had come in."""
     return _report(kept.head, kept.results, kept.folder)
@@ -380,8 +375,11 @@ def report_of(kept: Kept) -> Report:
 
 def _report(head: Mapping[str, Any], results: Results, folder: Path) -> Report:
     """Raises ValueError for a head that was edited by hand."""
-    untold: dict[str, object] = {} if "variants" in head else {"variants": tuple(_played_on(results))}
-    untold |= {} if "planned" in head else {"planned": len(results)}
+    untold: dict[str, object] = {}  # as of a damaged head
+    if "variants" not in head:
+        untold["variants"] = tuple(dict.fromkeys(one.variant for one in results if one.variant))
+    if "planned" not in head:
+        untold["planned"] = len(results)
     return report_from_json(
         head,
         results,

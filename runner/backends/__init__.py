@@ -5,7 +5,8 @@ client may have to remember the thread); importing it must not import openai, as
 `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`.
 What they share stands beside them: the SDK and its client (`_sdk.py`), what is sent once and what again
 (`_requests.py`), the translation of errors into ours (`_failures.py`), files and vector stores, the same service on
-every OpenAI API (`_files.py`). Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
+every OpenAI API (`_files.py`), assistants that are stored (`_stored.py`). Not here: deciding what to create (`sync/`),
+or what to ask (`execution/`).
 
 Every create goes out once, is journaled before and after, and carries its tags in the create call itself.
 """

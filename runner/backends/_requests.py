@@ -30,7 +30,6 @@ from runner.redaction import Redactor
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
-Told = TypeVar("Told")
 Opened = TypeVar("Opened")
 
 REQUEST_BUDGET_S = 60.0
@@ -129,8 +128,7 @@ class Api:
         """Send a change until it is taken: its key keeps it from being made twice. The answer has no body."""
 
         async def exchange() -> Reply[None]:
-            options: Any = {"headers": {"Idempotency-Key": key}}
-            _accept(await self._client.post(request.path, cast_to=httpx2.Response, body=request.body, options=options))
+            _accept(await self._call("post", request, {"Idempotency-Key": key}, body=request.body))
             return Reply(None, None)
 
         _unwrap(await self._send(request, exchange, attempts=READ_ATTEMPTS))
@@ -212,18 +210,18 @@ class Api:
     ) -> RemoteError | None:
         number = self._journal.intend(creation.kind, creation.label, creation.tags) if creation else None
 
-        def note_id() -> None:
-            if listener.remote_id is not None and not identified.done():
-                if number is not None:
-                    self._journal.created(number, listener.remote_id)
-                identified.set_result(listener.remote_id)
+        def note_id(remote_id: str) -> None:
+            if number is not None:
+                self._journal.created(number, remote_id)
+            identified.set_result(remote_id)
 
         async def exchange() -> Reply[None]:
             response = await self._post_streamed(request)
             _accept(response)
-            await listen(response, listener, note_id)
+            await listen(response, listener)
             return Reply(None, None)
 
+        listener.on_id = note_id
         outcome = await self._send(request, exchange, attempts=1)
         if listener.remote_id is not None:
             return outcome.error if isinstance(outcome, Failure) else None
@@ -288,37 +286,30 @@ class Api:
         return exchange
 
     async def _get(self, request: Request) -> httpx2.Response:
-        return await self._client.get(request.path, cast_to=httpx2.Response, options={"params": request.query})
+        return await self._call("get", request)
 
     async def _delete(self, request: Request) -> httpx2.Response:
-        return await self._client.delete(request.path, cast_to=httpx2.Response)
+        return await self._call("delete", request)
 
     async def _post_streamed(self, request: Request) -> httpx2.Response:
         """The head of an answer; its body is yet to be read: that is what the header tells the SDK."""
-        return await self._client.post(
-            request.path,
-            cast_to=httpx2.Response,
-            body=request.body,
-            options={"params": request.query, "headers": {"X-Stainless-Raw-Response": "stream"}},
-        )
+        return await self._call("post", request, {"X-Stainless-Raw-Response": "stream"}, body=request.body)
 
     async def _post(self, request: Request) -> httpx2.Response:
         if request.file is None:
-            return await self._client.post(
-                request.path, cast_to=httpx2.Response, body=request.body, options={"params": request.query}
-            )
+            return await self._call("post", request, body=request.body)
         if '"' in request.file[0]:
             form = _Form(request.body, request.file)
-            return await self._client.post(
-                request.path, cast_to=httpx2.Response, content=form, options={"headers": form.headers}
-            )
-        return await self._client.post(
-            request.path,
-            cast_to=httpx2.Response,
-            body=dict(request.body),
-            files=[("file", request.file)],
-            options={"headers": {"Content-Type": "multipart/form-data"}},
-        )
+            return await self._call("post", request, form.headers, content=form)
+        headers = {"Content-Type": "multipart/form-data"}
+        return await self._call("post", request, headers, body=dict(request.body), files=[("file", request.file)])
+
+    async def _call(
+        self, verb: str, request: Request, headers: Mapping[str, str] | None = None, **content: Any
+    ) -> httpx2.Response:
+        send: Callable[..., Awaitable[httpx2.Response]] = getattr(self._client, verb)
+        options = {"params": request.query, "headers": headers or {}}
+        return await send(request.path, cast_to=httpx2.Response, options=options, **content)
 
 
 class _Form:
@@ -416,7 +407,9 @@ def _unclear(failure: Failure, words: str) -> UnclearOutcome:
 
 
 class Listener(Protocol):
-    """Who follows the answer to a create. `remote_id` is the new object's, None until it is known."""
+    """Who follows the answer to a create. `remote_id` is the new object's; `on_id` is told once it is known."""
+
+    on_id: Callable[[str], None]
 
     @property
     def remote_id(self) -> str | None: ...
@@ -430,7 +423,7 @@ class Listener(Protocol):
         """The answer came whole, as JSON. Raises Malformed."""
 
 
-async def listen(response: httpx2.Response, listener: Listener, after_each: Callable[[], None]) -> None:
+async def listen(response: httpx2.Response, listener: Listener) -> None:
     """Read an answer whose head has come. Raises Malformed, and the SDK's own types for what the network does.
 
     What comes after "enough" is heard as well, for a moment: it may contradict. A connection whose answer was read to
@@ -440,12 +433,11 @@ async def listen(response: httpx2.Response, listener: Listener, after_each: Call
     is_asked = True
     try:
         if "event-stream" not in response.headers.get("content-type", ""):
-            body = read_object(await response.aread())
-            _hand_on(lambda: listener.take(body), after_each)
+            listener.take(read_object(await response.aread()))
             return
         chunks = _read(response)
         async for chunk in chunks:
-            if _hand_on(partial(listener.hear, chunk), after_each):
+            if listener.hear(chunk):
                 break
         rest = asyncio.create_task(_hear_rest(response, chunks, lambda chunk: is_asked and listener.hear(chunk)))
         await asyncio.wait({rest}, timeout=LINGER_S)
@@ -464,13 +456,6 @@ async def _hear_rest(response: httpx2.Response, chunks: AsyncIterator[bytes], he
                     hear(chunk)
     finally:
         await response.aclose()
-
-
-def _hand_on(tell: Callable[[], Told], after_each: Callable[[], None]) -> Told:
-    try:
-        return tell()
-    finally:
-        after_each()
 
 
 async def _read(response: httpx2.Response) -> AsyncIterator[bytes]:

@@ -1,15 +1,18 @@
-"""How long a wait may last, and how long to pause before the next look."""
+"""How long a wait may last, for a run and for the functions that it calls, and the pause before the next look."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 
-from runner.backends import QUEUED_TOO_LONG
+from runner.backends import QUEUED_TOO_LONG, Question
+from runner.did_you_mean import seconds
+from runner.domain.conversation import FunctionAnswer, FunctionCall
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[object]]
@@ -31,8 +34,8 @@ class Deadline:
     clock: Clock
 
     @classmethod
-    def after(cls, seconds: float, clock: Clock) -> Deadline:
-        return cls(clock() + seconds, clock)
+    def after(cls, within_s: float, clock: Clock) -> Deadline:
+        return cls(clock() + within_s, clock)
 
     def left_s(self) -> float:
         """Seconds until then; never negative."""
@@ -106,6 +109,24 @@ class Rhythm:
         self._first_s = min(SLOWEST_LOOK_S, max(self._fastest_s, first_s))
 
 
+async def answer_calls(
+    question: Question, calls: Sequence[FunctionCall], deadline: Deadline
+) -> tuple[FunctionAnswer, ...] | str:
+    """What each call is told, in their order; or why nothing is, for people."""
+    names = list_names(calls)
+    if question.answer is None:
+        return f"the assistant calls functions that nothing here answers: {names}"
+    try:
+        async with asyncio.timeout(deadline.left_s()):
+            return tuple(await asyncio.gather(*map(question.answer, calls)))
+    except TimeoutError:
+        return f"{names} did not answer within {seconds(question.deadline_s)}"
+
+
+def list_names(calls: Iterable[FunctionCall]) -> str:
+    return ", ".join(dict.fromkeys(call.name for call in calls)) or "functions without a name"
+
+
 def backoff_s(attempt: int) -> float:
     """Seconds to pause after the failed attempt number `attempt` (from 1): 0.25 s, doubled up to 8 s."""
     return min(LONGEST_BACKOFF_S, 0.25 * 2.0 ** min(attempt - 1, 10))
@@ -123,9 +144,9 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
     header in milliseconds is OpenAI's own.
     """
     for name, units_per_second in (("retry-after-ms", 1000), ("retry-after", 1)):
-        seconds = _seconds(headers.get(name), units_per_second)
-        if seconds is not None:
-            return seconds
+        told_s = _seconds(headers.get(name), units_per_second)
+        if told_s is not None:
+            return told_s
     try:
         date = parsedate_tz(headers.get("retry-after", ""))
         return max(0.0, mktime_tz(date) - now_s) if date else None
@@ -157,15 +178,15 @@ def _read_reset(text: str) -> float | None:
     if found is None:
         return None
     try:
-        hours, minutes, seconds, milliseconds = (float(one or 0) for one in found.groups())
+        hours, minutes, whole_s, milliseconds = (float(one or 0) for one in found.groups())
     except ValueError:
         return None
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    return hours * 3600 + minutes * 60 + whole_s + milliseconds / 1000
 
 
 def _seconds(value: str | None, units_per_second: int) -> float | None:
     try:
-        seconds = float(value or "") / units_per_second
+        told_s = float(value or "") / units_per_second
     except ValueError:
         return None
-    return None if math.isnan(seconds) or seconds < 0 else seconds
+    return None if math.isnan(told_s) or told_s < 0 else told_s

@@ -15,6 +15,7 @@ import errno
 import gc
 import io
 import os
+import resource
 import signal
 import sys
 import threading
@@ -108,8 +109,6 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
         return result if isinstance(result, int) else 0
     except RunnerError as error:
         return _explain(error, secrets)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except click.ClickException as error:
         _name_what_was_meant(error).show()
         return EXIT_WRONG_USAGE
@@ -270,23 +269,17 @@ def _ignore_impossible_sizes() -> None:
 
 
 def count_descriptors() -> int | None:
-    """How many files and connections this process may have open; None if that is not limited, or not known."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return None if soft == resource.RLIM_INFINITY else soft
-    return None
+    """How many files and connections this process may have open; None if that is not limited."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _allow_many_files() -> None:
     """As many as the system lets us have: some (macOS: 256) allow few until they are asked."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
@@ -330,19 +323,13 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
         yield
         return
 
-    is_again = _notice_again()
-
-    def on_signal(number: int) -> None:
-        if is_again():
-            # The journal is written line by line, so it is whole.
-            os._exit(128 + number)
-        if interruption.signal is not None:
-            return
-        _say("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)\n")
-        interruption.request(number)
+    def stop(number: int) -> None:
+        if interruption.signal is None:
+            click.echo("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)", err=True)
+            interruption.request(number)
 
     before = {number: signal.getsignal(number) for number in _without_hushed(_ENDING)}
-    _handle(before, lambda number: on_signal(signal.SIGTERM if number is signal.SIGHUP else number))
+    _on_press(before, stop)
     try:
         yield
     finally:
@@ -356,19 +343,14 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
 def tie_stop(server: Server) -> None:
     """Inside the running loop that serves. Being stopped is how a server's work ends: it is no interruption."""
 
-    is_again = _notice_again()
-
-    def on_signal(number: int) -> None:
-        if is_again():
-            # What was acknowledged is in the database; what was at work is settled by its lease.
-            os._exit(128 + number)
+    def stop(_number: int) -> None:
         server.should_exit = True
 
-    _handle(_without_hushed(_ENDING), on_signal)
+    _on_press(_without_hushed(_ENDING), stop)
 
 
-def _notice_again() -> Callable[[], bool]:
-    """Inside a running loop: whether this is another press than the first one that it was asked about.
+def _on_press(numbers: Iterable[signal.Signals], stop: Callable[[int], None]) -> None:
+    """Inside a running loop: what a signal does from now on; one that comes after the first ends the process at once.
 
     `timeout` and other wrappers send one press twice: to the process, and to its group.
     """
@@ -377,19 +359,17 @@ def _notice_again() -> Callable[[], bool]:
     loop = get_running_loop()
     first_s: float | None = None
 
-    def is_again() -> bool:
+    def on_signal(number: int) -> None:
         nonlocal first_s
         first_s = loop.time() if first_s is None else first_s
-        return loop.time() - first_s > _ONE_PRESS_S
-
-    return is_again
-
-
-def _handle(numbers: Iterable[signal.Signals], on_signal: Callable[[signal.Signals], None]) -> None:
-    from asyncio import get_running_loop
+        if loop.time() - first_s > _ONE_PRESS_S:
+            # A journal is written line by line, so it is whole. What a server acknowledged is in its database; what was
+            # at work is settled by its lease.
+            os._exit(128 + number)
+        stop(number)
 
     for number in numbers:
-        get_running_loop().add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(number, on_signal, signal.SIGTERM if number is signal.SIGHUP else number)
 
 
 def _without_hushed(numbers: Iterable[signal.Signals]) -> tuple[signal.Signals, ...]:
@@ -397,11 +377,3 @@ def _without_hushed(numbers: Iterable[signal.Signals]) -> tuple[signal.Signals, 
     return tuple(
         number for number in numbers if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
     )
-
-
-def _say(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except OSError:
-        pass  # the terminal is gone; there is nobody to tell

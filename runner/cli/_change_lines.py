@@ -65,8 +65,8 @@ def describe_outcome(applied: Sequence[Applied], remote: RemoteState, *, was_sto
     failed = sum(bool(one.error) for one in applied)
     counts = {action: sum(one.change.action is action and not one.error for one in applied) for action in Action}
     if not was_stopped and counts[Action.IN_SYNC] + counts[Action.LEAVE] == len(applied):
-        in_sync = [one.change for one in applied if one.change.action is Action.IN_SYNC]
-        objects = ", ".join(_count_kind(kind, in_sync) for kind in (Kind.ASSISTANT, Kind.STORE))
+        kinds = [one.change.kind for one in applied if one.change.action is Action.IN_SYNC]
+        objects = ", ".join(count(kinds.count(kind), kind.value) for kind in (Kind.ASSISTANT, Kind.STORE))
         left = f", {counts[Action.LEAVE]} left alone" if counts[Action.LEAVE] else ""
         lists = count(remote.lists_read, "list")
         wrote = "wrote tags" if any(one.note for one in applied) else "wrote nothing"
@@ -89,10 +89,6 @@ def _describe_files(files: FilesMoved | None) -> list[str]:
     listed = list_some(names, LONGEST_NAMES, separator="; ")
     said = [f"{count(len(files.attached), 'file')} in ({listed})"] if files.attached else []
     return said + ([f"{count(len(files.detached), 'file')} out"] if files.detached else [])
-
-
-def _count_kind(kind: Kind, changes: Sequence[Change]) -> str:
-    return count(sum(change.kind is kind for change in changes), kind.value)
 
 
 def describe_difference(difference: Difference) -> Iterator[str]:

@@ -291,20 +291,19 @@ def open_play(
     files = hash_inputs(session.configuration, fingerprints)
     units = [fingerprints.unit(scenario, lane.variant, lane.project) for scenario in scenarios for lane in lanes]
     done = set(find_done(resumed, units)) if resumed else set()
-    spent = resumed.spent if resumed else None
+    spent, before = (resumed.spent, resumed.head) if resumed else (None, {})
     kept = KeptPlay(folder, (unit.key for unit in units), clean=session.redactor.clean, spent=spent)
     with closing(kept):
         kept.begin(
             {
                 "play_id": folder.name,
-                "started_at": resumed.head["started_at"] if resumed else _now(),
+                "started_at": before.get("started_at") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "arguments": arguments,
                 "variants": [asdict(lane.variant) for lane in lanes],
                 "units": [unit.key for unit in units],
                 "planned": len(units),
                 "files": files,
-                "definitions": (resumed.head.get("definitions", {}) if resumed else {})
-                | fingerprints.describe(units, lanes),
+                "definitions": before.get("definitions", {}) | fingerprints.describe(units, lanes),
             }
         )
         if resumed:
@@ -333,10 +332,6 @@ def describe_resumed(kept: Kept, work: Work) -> str:
 def show_time(started_at: str) -> str:
     """2026-11-29 15:14, of an ISO 8601 time."""
     return started_at[:16].replace("T", " ")
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def find_done(kept: Kept, units: Iterable[Unit]) -> Iterator[Key]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._session import Session, file_option
+from runner.cli._session import PlayArguments, Session, file_option
 from runner.did_you_mean import count, list_some
 
 if TYPE_CHECKING:
@@ -86,20 +86,17 @@ class Baseline:
         self._is_part = False
         self._is_meant: Callable[[Scenario], bool] = bool
 
-    def narrow(
-        self,
-        chosen: Iterable[Scenario],
-        there: Iterable[Scenario],
-        is_meant: Callable[[Scenario], bool],
-        *,
-        is_part: bool,
-    ) -> None:
-        """Of the earlier play what is not `chosen` now is gone, if it would have been meant.
+    def narrow(self, chosen: Iterable[Scenario], session: Session, wanted: PlayArguments) -> None:
+        """Of the earlier play what is not `chosen` now is gone, if the same words would have meant it before."""
+        from runner.cli._selection import make_test
 
-        `there` are all that the files have: with `is_part` the others are for other plays.
-        """
+        there = session.configuration.scenarios
+        covers = make_cover(wanted.paths, session.configuration.root)
+        matches = make_test(wanted.names, wanted.tags)
         self._chosen, self._there = (frozenset(one.name for one in group) for group in (chosen, there))
-        self._is_meant, self._is_part = is_meant, is_part
+        self._is_meant = lambda one: covers(one) and matches(one)
+        # What else the files have is for other plays.
+        self._is_part = bool(wanted.shard) or wanted.last_failed
 
     def add_to(self, report: Report) -> Report:
         """The same, with what the comparison says."""

@@ -31,7 +31,6 @@ from runner.cli._session import (
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
-    from runner.cli.compare import Baseline
     from runner.domain.report import PlayEvent, Report
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
@@ -188,9 +187,9 @@ def command(**arguments: Any) -> int:
     if not wanted.lists:
         discard(path for _, path in kinds if path.resolve() not in inputs)
     refuse_to_overwrite([path for _, path in kinds], inputs)
-    scenarios, shard = _choose_scenarios(session, wanted, resumed)
-    wanted = replace(wanted, shard=shard)
-    _narrow(baseline, session, scenarios, wanted)
+    scenarios, wanted = _choose_scenarios(session, wanted, resumed)
+    if baseline:
+        baseline.narrow(scenarios, session, wanted)
     if wanted.lists:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
@@ -211,20 +210,6 @@ def command(**arguments: Any) -> int:
     session.show((f"runner: {failure}" for failure in unwritten), err=True)
     code = baseline.exit_after(report.exit_code) if baseline else report.exit_code
     return code or (WriteFailed.exit_code if unwritten else 0)
-
-
-def _narrow(baseline: Baseline | None, session: Session, chosen: Sequence[Scenario], wanted: PlayArguments) -> None:
-    """To what was asked for: what the same words would have meant before counts."""
-    if baseline is None:
-        return
-    from runner.cli._selection import make_test
-    from runner.cli.compare import make_cover
-
-    covers = make_cover(wanted.paths, session.configuration.root)
-    matches = make_test(wanted.names, wanted.tags)
-    is_part = bool(wanted.shard) or wanted.last_failed
-    there = session.configuration.scenarios
-    baseline.narrow(chosen, there, lambda one: covers(one) and matches(one), is_part=is_part)
 
 
 def _say_how_to_record(report: Report, folder: Path) -> Iterator[str]:
@@ -380,8 +365,8 @@ def _take_over(wanted: PlayArguments, resumed: Kept) -> PlayArguments:
 
 def _choose_scenarios(
     session: Session, wanted: PlayArguments, resumed: Kept | None
-) -> tuple[tuple[Scenario, ...], str]:
-    """What is to be played, and the name of the shard that it is, "" if it is all."""
+) -> tuple[tuple[Scenario, ...], PlayArguments]:
+    """What is to be played, and the arguments with the whole name of the shard that it is, if it isn't all."""
     from runner.cli._plays import find_durations, find_failed
     from runner.cli._selection import Shard, select_scenarios
 
@@ -394,7 +379,7 @@ def _choose_scenarios(
             session.show([f"runner: not there any more: {count(len(gone), 'scenario')} of that play"], err=True)
         if wanted.shard or wanted.last_failed:
             # Which these were depends on what had been played before.
-            return tuple(one for one in scenarios if one.name in names), wanted.shard or ""
+            return tuple(one for one in scenarios if one.name in names), wanted
     failed = cache(lambda: find_failed(session.state / "plays"))
     asked = {name: getattr(wanted, name) for name in ("names", "tags", "last_failed", "failed_first")}
     chosen = select_scenarios(scenarios, failed, **asked)
@@ -402,9 +387,10 @@ def _choose_scenarios(
         left = count(len(chosen), "scenario")
         session.show([f"--lf: nothing here failed the last time, so nothing is left out: {left}"], err=True)
     if not wanted.shard:
-        return chosen, ""
+        return chosen, wanted
     durations_s = find_durations(session.state / "plays", (one.name for one in chosen))
-    return Shard.parse(wanted.shard).choose(chosen, durations_s)
+    chosen, shard = Shard.parse(wanted.shard).choose(chosen, durations_s)
+    return chosen, replace(wanted, shard=shard)
 
 
 def _repeat(scenario: Scenario, times: int) -> Scenario:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -21,8 +22,6 @@ from runner.cli.plan import (
 from runner.errors import GateClosed, RemoteError, WriteFailed
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.progress import Progress, TaskID
 
     from runner.backends import Backend
@@ -114,7 +113,7 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
 
     backend, journal = at
     earlier = read_earlier_files(session.journals)
-    with UploadProgress(sys.stdout, session.show, session.redactor.clean) as progress:
+    with closing(UploadProgress(sys.stdout, session.show, session.redactor.clean)) as progress:
         try:
             leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
         except WriteFailed:
@@ -146,12 +145,7 @@ class UploadProgress:
         self._tasks: dict[HashedFile, TaskID] = {}
         self._told: dict[HashedFile, int] = {}
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         if self._bars:
             self._bars.stop()
             self._bars = None

@@ -281,23 +281,13 @@ def _make_target(name: str, body: Mapping[str, Any], location: Location, inferen
         server=server,
         location=location,
         base_url=base_url,
-        key_variable=_key_variable(body, server),
+        key_variable=None if server is Server.EMBEDDED else key_variable(body),
         inference=inference,
         sandbox=SandboxName(body.get("sandbox", SandboxName.MONTY.value)),
         history=History(body.get("history", History.CONVERSATION.value)),
         background=body.get("background", False),
         token_command=tuple(body.get("token_command", ())),
     )
-
-
-def _key_variable(body: Mapping[str, Any], server: Server) -> str | None:
-    match server:
-        case Server.EMBEDDED:
-            return None
-        case Server.OPENAI:
-            return str(body.get("key_env", OPENAI_KEY))
-        case Server.BASE_URL:
-            return key_variable(body)
 
 
 def _is_consistent(document: YamlDocument, body: Mapping[str, Any], where: Where) -> bool:
@@ -430,9 +420,9 @@ def check_url(document: YamlDocument, url: str, where: Where) -> bool:
 
 
 def key_variable(body: Mapping[str, Any]) -> str | None:
-    """The environment variable with the key for the `base_url` of a mapping; None: no key is sent there."""
+    """The environment variable with the key for the `base_url` of a mapping, or for OpenAI; None: no key is sent."""
     named: str | None = body.get("key_env")
-    return named or (OPENAI_KEY if is_openai(host_of(str(body["base_url"]))) else None)
+    return named or (OPENAI_KEY if "base_url" not in body or is_openai(host_of(str(body["base_url"]))) else None)
 
 
 def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:

@@ -354,19 +354,15 @@ def find_unsupported(
     shown = _show_target(target)
     wanted = {scenario.assistant for scenario in scenarios} if scenarios is not None else None
     problems: list[Problem] = []
-    for assistant in project.assistants:
-        if wanted is None or assistant.address in wanted:
-            problems += _check_assistant(assistant, capabilities, shown)
+    for one in project.assistants:
+        if wanted is None or one.address in wanted:
+            problems += _check_assistant(one, capabilities, shown)
     for scenario in scenarios or ():
-        tools = _tools_of(project, scenario) & capabilities.tools
+        assistant = project.find_assistant(scenario.assistant)
+        tools = assistant.tool_names & capabilities.tools if assistant else frozenset()
         for turn in scenario.turns:
             problems += _check_turn(turn, tools, capabilities, shown)
     return tuple(problems)
-
-
-def _tools_of(project: Project, scenario: Scenario) -> frozenset[str]:
-    assistant = project.find_assistant(scenario.assistant)
-    return assistant.tool_names if assistant else frozenset()
 
 
 def _check_assistant(assistant: Assistant, capabilities: Capabilities, shown: str) -> Iterator[Problem]:

@@ -183,20 +183,21 @@ class Run:
     `text` is the answer without citation marks, `raw_text` as it came. `declined` and `refusal` hold the
     words of an offline decline and of a model's refusal. `error` is a sentence, `error_code` the API's word.
     `duration_s` is None where it was not measured: of a run that `is_replayed`, or waited in a batch.
+    Recordings have its parts in this order, and are committed: another would be a difference in each of them.
     """
 
     id: RunId
     thread_id: ThreadId
     status: RunStatus
+    model: str | None = None
     text: str = ""
     raw_text: str = ""
     citations: tuple[Citation, ...] = ()
+    refusal: str | None = None
+    declined: str | None = None
     steps: tuple[Step, ...] = ()
     files: tuple[ProducedFile, ...] = ()
     usage: Usage | None = None
-    model: str | None = None
-    declined: str | None = None
-    refusal: str | None = None
     error: str | None = None
     error_code: str | None = None
     duration_s: float | None = 0.0

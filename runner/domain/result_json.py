@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, asdict, fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from functools import cache, partial
 from math import isfinite
-from operator import attrgetter
 from pathlib import Path
 from types import NoneType
 from typing import Any, NewType, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from runner.domain.conversation import Run
+from runner.domain.conversation import Run, SearchResult
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.report import Attempt, Report, Results, ScenarioResult, TurnResult, Variant, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -25,23 +24,7 @@ _Built = TypeVar("_Built")
 
 def report_as_json(report: Report) -> Data:
     """A play but for its results, and for what those come to beside their counts."""
-    return {
-        "play_id": report.play_id,
-        "started_at": report.started_at,
-        "duration_s": round(report.duration_s, 3),
-        "exit_code": report.exit_code,
-        "signal": report.signal,
-        "stopped": report.stopped,
-        "shard": report.shard,
-        "selection": report.selection,
-        "tier": report.tier,
-        "variants": [asdict(variant) for variant in report.variants],
-        "fails_on_flaky": report.fails_on_flaky,
-        "definitions": report.definitions,
-        "planned": report.planned,
-        "counts": dict(report.counts),
-        "leftovers": list(report.leftovers),
-    }
+    return {**_as_data(report), "exit_code": report.exit_code, "counts": dict(report.counts)}
 
 
 def report_from_json(data: object, results: Results, **given: object) -> Report:
@@ -52,8 +35,8 @@ def report_from_json(data: object, results: Results, **given: object) -> Report:
 def result_as_json(result: ScenarioResult) -> Data:
     """One scenario's result: what was asked and expected under `turns`, what came of it under `attempts`."""
     data = {
-        **_tell(result.scenario),
-        **_tell(result),
+        **_as_data(result.scenario),
+        **_as_data(result),
         "pass_at_least": result.scenario.passes_needed,
         "counted_as": result.counted_as,
         "duration_s": round(result.duration_s, 3),
@@ -65,44 +48,43 @@ def result_as_json(result: ScenarioResult) -> Data:
 
 def attempt_as_json(attempt: Attempt) -> Data:
     """One time through a scenario; its turns are those of the scenario, as far as it came."""
-    return _tell(attempt)
+    return _as_data(attempt)
 
 
 def verdict_as_json(verdict: Verdict) -> Data:
-    return _tell(verdict)
+    return _as_data(verdict)
 
 
 def run_as_json(run: Run) -> Data:
     """All that is known of a run; the project's own checks see it, too."""
-    return _tell(run)
+    return {**_as_data(run), "ending": run.ending.value}
 
 
-def _tell(record: Any) -> Data:
-    """The fields of a record, under the keys by which they are read."""
-    told = {key: _as_json(getattr(record, name)) for name, key, _, _ in _plan(record.__class__)}
-    if isinstance(record, Run):
-        told["ending"] = record.ending.value
-    if (seconds := told.get("duration_s")) is not None:
-        told["duration_s"] = round(seconds, 3)
-    return told
+def _as_data(one: Any) -> Data:
+    """A dataclass by the keys under which `_build` looks for its fields."""
+    data = {key: _as_value(getattr(one, name)) for name, key, _, _ in _plan(one.__class__)}
+    if data.get("duration_s") is not None:
+        data["duration_s"] = round(data["duration_s"], 3)
+    return data
 
 
-def _as_json(value: Any) -> Any:
-    return _teller(value.__class__)(value)
-
-
-@cache
-def _teller(kind: type[Any]) -> Callable[[Any], Any]:
-    """What makes JSON data of a value of this type, as `_reader` makes the value of that again."""
-    if kind in (str, int, bool, NoneType):
-        return lambda value: value
-    if kind is tuple:
-        return lambda value: [_as_json(one) for one in value]
-    if issubclass(kind, Enum):
-        return attrgetter("value")
-    if kind is LocalFile:
-        return attrgetter("name")
-    return _tell if is_dataclass(kind) and kind is not Location else as_plain
+def _as_value(value: Any) -> Any:
+    match value:
+        case None | str() | int():
+            return value
+        case tuple():
+            return list(map(_as_value, value))
+        case Location():
+            return str(value)
+        case Enum():
+            return value.value
+        case Run():
+            return run_as_json(value)
+        case LocalFile():
+            return value.name
+        case SearchResult() if not isfinite(value.score):
+            return {**_as_data(value), "score": 0.0}
+    return _as_data(value) if is_dataclass(value) else as_plain(value)
 
 
 def as_plain(value: object) -> Any:
@@ -175,8 +157,9 @@ _NEEDED = (ScenarioResult, Scenario, Turn, Attempt, TurnResult, Run)
 _LATER = ("expect", "verdicts", "replayed", "inputs")
 """Keys that plays of earlier versions don't have."""
 _UNTOLD = {
+    Report: {"results", "can_go_on", "known_tallies"},
     ScenarioResult: {"scenario"},
-    TurnResult: {"turn", "cause"},
+    TurnResult: {"cause", "turn"},
     Expectation: {"is_idle"},
     Scenario: {field.name for field in fields(Scenario) if "timeout" in field.name}
     | {"smoke", "functions", "continues"},

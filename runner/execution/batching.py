@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,10 +13,10 @@ from runner.backends import Backend, Batching, BatchState, Deployment, Question,
 from runner.domain.assistant import Project, ToolName
 from runner.domain.conversation import Run
 from runner.domain.plan import Kind
-from runner.domain.report import Attempt, BatchSeen, PlayEvent, count_certain
+from runner.domain.report import Attempt, BatchSeen, count_certain
 from runner.domain.scenario import Scenario
 from runner.errors import DeadlineExceeded, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
-from runner.execution.scheduler import Interruption
+from runner.execution.player import Surroundings
 from runner.execution.stage import Stage
 from runner.journal import Journal
 from runner.kept_play import Key, Unit
@@ -39,17 +39,15 @@ Answers = dict[str, list[TakeAnswer]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Where batches of one variant are asked. `interrupted` is set when there is no time to wait any more; `keeps`:
-    the answers are to be looked at afterwards. `emit` is told of each batch whenever it was looked at.
+    the answers are to be looked at afterwards.
     """
 
     project: Project
     backend: Backend
     journal: Journal
     stage: Stage
-    interruption: Interruption
+    around: Surroundings
     interrupted: asyncio.Event
-    clock: Callable[[], float]
-    emit: Callable[[PlayEvent], None]
     keeps: bool = False
 
 
@@ -137,7 +135,7 @@ def _make_question(desk: Desk, scenario: Scenario, deployment: Deployment) -> Qu
 
 
 async def _ask(desk: Desk, backend: Batching, label: str, questions: dict[str, Question]) -> Mapping[str, TakeAnswer]:
-    desk.interruption.check()
+    desk.around.interruption.check()
     try:
         batch_id = await backend.start_batch(label, questions)
     except RemoteError as error:
@@ -151,22 +149,22 @@ async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str
 
     Raises RemoteError where that can't be told: the play is over then, and the batch stays for a resumed one.
     """
-    ends_at, seen_at, pause_s = desk.clock() + PATIENCE_S, desk.clock(), FIRST_LOOK_S
+    ends_at, seen_at, pause_s = desk.around.clock() + PATIENCE_S, desk.around.clock(), FIRST_LOOK_S
     while True:
         try:
             state = await _unless_interrupted(desk, backend.look_at_batch(batch_id))
-            desk.emit(_describe(state))
+            desk.around.emit(_describe(state))
             if state.is_over:
                 break
-            seen_at = desk.clock()
+            seen_at = desk.around.clock()
         except RemoteError as error:
-            if not _passes(error) or desk.clock() - seen_at > LONGEST_OUTAGE_S:
+            if not _passes(error) or desk.around.clock() - seen_at > LONGEST_OUTAGE_S:
                 raise
-        if desk.clock() > ends_at:
+        if desk.around.clock() > ends_at:
             raise DeadlineExceeded(f"the batch {batch_id} has not ended after {PATIENCE_S / 3600:g} hours")
         with suppress(TimeoutError):
             await asyncio.wait_for(desk.interrupted.wait(), pause_s)
-        desk.interruption.check()
+        desk.around.interruption.check()
         pause_s = min(SLOWEST_LOOK_S, pause_s * 1.5)
     lines = await _unless_interrupted(desk, backend.read_batch(batch_id))
     return {**dict.fromkeys(keys, _raising(RemoteError(state.error))), **lines}
@@ -178,7 +176,7 @@ async def _unless_interrupted(desk: Desk, reading: Coroutine[Any, Any, Read]) ->
     try:
         await asyncio.wait((read, stop), return_when=asyncio.FIRST_COMPLETED)
         if not read.done():
-            desk.interruption.check()
+            desk.around.interruption.check()
         return await read
     finally:
         read.cancel()

@@ -244,10 +244,8 @@ class AttemptGate:
 
     async def enter(self, within_s: float) -> None:
         await self._limiter.wait_until_open(within_s)
-        if self._has_slot:
-            self._has_slot = False
-        else:
-            await self._limiter.wait_for_slot()
+        await self.reserve()
+        self._has_slot = False
 
     def accepted(self, pause_s: float | None) -> None:
         self._limiter.accepted(pause_s)

@@ -418,10 +418,8 @@ async def _ask_in_batches(
             backend=lane.backend,
             journal=lane.journal,
             stage=stages[lane.variant],
-            interruption=around.interruption,
+            around=around,
             interrupted=interrupted,
-            clock=around.clock,
-            emit=around.emit,
             keeps=options.keeps,
         )
         units = [unit for unit in work.units if unit.variant == lane.variant]

@@ -115,7 +115,7 @@ class Player:
         turns = await self._play_turns(scenario, assistant, patience, gate)
         while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
             pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
-            if not patience.covers(pause_s):
+            if pause_s >= patience.left_s():
                 break
             retried.append(cause)
             await self._around.sleep(pause_s)
@@ -258,10 +258,6 @@ class _Patience:
     def left_s(self) -> float:
         """Seconds; negative if it took longer."""
         return self._turn_s if self._ends_at is None else self._ends_at - self._clock()
-
-    def covers(self, pause_s: float) -> bool:
-        """Whether there is something left after a pause."""
-        return pause_s < self.left_s()
 
     def describe(self) -> str:
         """Which limit it is, and where it is written."""

@@ -88,7 +88,6 @@ class Telemetry:
         self._tracer: Tracer = self._spans.get_tracer(_SERVICE)
         self._logger: Logger = self._events.get_logger(_SERVICE)
         self._play: Span | None = None
-        self._is_closed = False
         self._started: dict[tuple[str, Variant], int] = {}
         self._ended: dict[int, int] = {}
 
@@ -117,13 +116,9 @@ class Telemetry:
             counts = {f"runner.play.{word}": number for word, number in event.report.counts.items()}
             self._play.set_attributes({"runner.play.id": event.report.play_id, **counts})
             self._play.end()
-        self.close()
 
     def close(self) -> None:
-        """Send what is waiting; once is enough."""
-        if self._is_closed:
-            return
-        self._is_closed = True
+        """Send what is waiting."""
         self._spans.shutdown()
         self._events.shutdown()
         if self._refused:

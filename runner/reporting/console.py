@@ -7,7 +7,6 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -522,10 +521,7 @@ class Screen(Protocol):
 
 
 def open_screen(stream: TextIO) -> Screen:
-    """Colours for a terminal, or where FORCE_COLOR wants them; without, rich (which takes long to import) isn't needed.
-
-    A stream's reader may go away (`| head`): then the screen falls silent, and the play goes on to its exit code.
-    """
+    """Colours for a terminal, or where FORCE_COLOR wants them; without, rich isn't needed: it takes long to import."""
     return _Painted(stream) if stream.isatty() or os.environ.get("FORCE_COLOR") else _Plain(stream)
 
 
@@ -537,11 +533,8 @@ class _Plain:
 
     def print(self, before: Parts, parts: Parts) -> None:
         line = "".join(part if isinstance(part, str) else part[0] for part in (*before, *parts))
-        try:
-            self._stream.write(f"{line.rstrip()}\n")
-            self._stream.flush()
-        except BrokenPipeError:
-            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
+        self._stream.write(f"{line.rstrip()}\n")
+        self._stream.flush()
 
     def keep_status(self, describe: Callable[[], Parts]) -> None:
         """A line that comes and goes is for terminals."""
@@ -554,15 +547,10 @@ class _Painted:
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
 
-        class Rich(Console):
-            def on_broken_pipe(self) -> None:
-                self.quiet = True
-                self.file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
-
         # A width that is no width (COLUMNS=0) would leave nothing to be seen.
         columns = os.environ.get("COLUMNS", "")
         width = _USUAL_WIDTH if columns.isdecimal() and int(columns) < _NARROWEST else None
-        self._rich = Rich(file=stream, highlight=False, markup=False, emoji=False, width=width)
+        self._rich = Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
         self._is_terminal = stream.isatty()
         self._live: Live | None = None
 
@@ -591,6 +579,5 @@ class _Painted:
 
     def close_status(self) -> None:
         if self._live is not None:
-            with suppress(BrokenPipeError):
-                self._live.stop()
+            self._live.stop()
             self._live = None

@@ -76,7 +76,6 @@ def head_as_json(report: Report) -> dict[str, object]:
             for label, one in report.tally_by_variant.items()
             if len(report.variants) > 1
         },
-        "comparison": list(report.comparison),
     }
 
 

@@ -58,7 +58,7 @@ async def apply_plan(
     what became of it.
     """
     earlier = earlier or EarlierFiles()
-    steps = _Steps(plan, backend, journal, _journaling(tell, journal), patience or Patience())
+    steps = _Steps(plan, backend, journal, tell, patience or Patience())
     try:
         await steps.bring_all(plan.units)
         await steps.delete(plan.unused)
@@ -134,7 +134,20 @@ class _Steps:
         return await leftovers.sweep_files(self._backend, self._journal, candidates)
 
     def _tell(self, applied: Applied) -> None:
+        """Keep a write's outcome, with the ids of files that were taken out of a store and may be of use to nobody."""
         self.has_failed = self.has_failed or bool(applied.error)
+        change = applied.change
+        if change.is_pending or applied.note or applied.error:
+            self._journal.note(
+                "applied",
+                action=change.action.value,
+                kind=change.kind.value,
+                address=change.address,
+                id=change.remote_id,
+                detached=list(applied.files.detached) if applied.files else [],
+                note=applied.note,
+                error=applied.error,
+            )
         self._inform(applied)
 
     def _with_store(self, unit: Unit, store: RemoteStore | None) -> Unit:
@@ -291,30 +304,6 @@ def _deploy(unit: Unit, code_file_ids: tuple[FileId, ...]) -> Deployment:
         store_ids=unit.search_store_ids,
         code_file_ids=code_file_ids,
     )
-
-
-def _journaling(tell: Callable[[Applied | Uploading], None], journal: Journal) -> Callable[[Applied | Uploading], None]:
-    """Keep each write's outcome, with the ids of files that were taken out of a store and may be of use to nobody."""
-
-    def tell_and_keep(applied: Applied | Uploading) -> None:
-        if isinstance(applied, Uploading):
-            tell(applied)
-            return
-        change = applied.change
-        if change.is_pending or applied.note or applied.error:
-            journal.note(
-                "applied",
-                action=change.action.value,
-                kind=change.kind.value,
-                address=change.address,
-                id=change.remote_id,
-                detached=list(applied.files.detached) if applied.files else [],
-                note=applied.note,
-                error=applied.error,
-            )
-        tell(applied)
-
-    return tell_and_keep
 
 
 def explain(error: RunnerError, assistant: Assistant) -> str:

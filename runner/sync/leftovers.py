@@ -304,14 +304,14 @@ async def delete_object(backend: Backend, kind: Kind, remote_id: str) -> None:
             await backend.delete_batch(remote_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Cleaned:
     """What was removed: lines for people; `leftovers` are what was not, or can't be known. `failed` counts objects that
     could not be removed, and may be the next time.
     """
 
-    removed: tuple[str, ...]
-    leftovers: tuple[str, ...]
+    removed: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
     failed: int = 0
 
 
@@ -346,24 +346,22 @@ async def clean_journals(
     A journal may have been edited, or come with somebody else's branch: an assistant or store that it names is
     removed only if it carries the tags of a play of this namespace.
     """
-    removed: list[str] = []
-    leftovers: list[str] = []
-    failed = 0
+    cleaned = Cleaned()
     for path in find_journals(folder, PLAY_JOURNALS):
         if not _is_on(path, target):
             continue
         with Journal(path, is_locked=True) as journal:
             play = path.parent.name
-            leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
-            leftovers += [f"play {play}: {line}" for line in await _find_containers(backend, journal)]
+            cleaned.leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
+            cleaned.leftovers += [f"play {play}: {line}" for line in await _find_containers(backend, journal)]
             before = len(journal.live)
             lines = await _remove_known(backend, journal, spares_batches=False, sleep=sleep)
-            leftovers += [f"play {play}: {line}" for line in lines]
+            cleaned.leftovers += [f"play {play}: {line}" for line in lines]
             journal.forget_unclear()
             if gone := before - len(journal.live):
-                removed.append(f"play {play}: removed {count(gone, 'object')} that its journal names")
-            failed += len(journal.live)
-    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers), failed=failed)
+                cleaned.removed.append(f"play {play}: removed {count(gone, 'object')} that its journal names")
+            cleaned.failed += len(journal.live)
+    return cleaned
 
 
 def _forget_foreign(journal: Journal, namespace: Namespace, remote: RemoteState) -> list[str]:
@@ -390,21 +388,19 @@ async def clean_tagged(
     """Remove assistants, stores, and threads where the API lists them, of plays of this namespace that are older than
     a moment (Unix time).
     """
-    removed: list[str] = []
-    leftovers: list[str] = []
-    failed = 0
+    cleaned = Cleaned()
     threads = await backend.find_threads({tags.NAMESPACE: namespace}) or ()
     of_plays = [(Kind.THREAD, one, one.metadata[tags.PLAY]) for one in threads if tags.PLAY in one.metadata]
     for kind, one, play in (*of_plays, *play_objects(namespace, remote)):
         name = f"{kind.value} {one.id} of the play {play}"
         if one.created_at >= created_before_s:
-            leftovers.append(f"{name} is too young to be left behind, and was left alone")
+            cleaned.leftovers.append(f"{name} is too young to be left behind, and was left alone")
             continue
         try:
             await delete_object(backend, kind, one.id)
         except RemoteError as error:
-            leftovers.append(f"{name} could not be removed: {error}")
-            failed += 1
+            cleaned.leftovers.append(f"{name} could not be removed: {error}")
+            cleaned.failed += 1
         else:
-            removed.append(f"{name}: removed")
-    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers), failed=failed)
+            cleaned.removed.append(f"{name}: removed")
+    return cleaned

@@ -6,8 +6,7 @@ import asyncio
 import base64
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 from runner.backends import Files, Question, RemoteThread
@@ -75,25 +74,6 @@ class AgentFiles(RemoteFiles):
             await super().delete_file(file_id)
 
 
-@dataclass(slots=True)
-class Workspace:
-    """What lies in a session's hosted environment, by the ids of the uploaded files."""
-
-    paths: dict[FileId, str] = field(default_factory=dict)
-
-    def add(self, file_id: FileId, name: str) -> str:
-        """The file's path there; a name that is taken is made another."""
-        taken = set(self.paths.values())
-        clean = name.replace("/", "_").lstrip(".") or "file"
-        path = f"{WORKSPACE}{clean}"
-        for number in count(2):
-            if path not in taken:
-                break
-            path = f"{WORKSPACE}{number}-{clean}"
-        self.paths[file_id] = path
-        return path
-
-
 class AgentsBackend(StoringBackend):
     capabilities = CAPABILITIES
 
@@ -102,7 +82,7 @@ class AgentsBackend(StoringBackend):
         self._remote_files = AgentFiles(api)
         self.files: Files = self._remote_files
         self._rhythm = Rhythm(api.pace.fastest_look_s)
-        self._sessions: dict[ThreadId, tuple[Session, Workspace]] = {}
+        self._sessions: dict[ThreadId, Session] = {}
 
     async def ask(self, question: Question) -> Run:
         turn = Turn(self._api, question, self._rhythm)
@@ -143,11 +123,11 @@ class AgentsBackend(StoringBackend):
         """A session with the question in it; its environment is hosted where a document has to lie somewhere."""
         deployment = question.deployment
         address = deployment.assistant.address
-        workspace = Workspace()
-        content = self._content_of(question, workspace)
+        paths: dict[FileId, str] = {}
+        content = self._content_of(question, paths)
         environment: dict[str, object] = {"type": "none"}
-        if workspace.paths or question.documents_follow:
-            files = [_file_body(file_id, path) for file_id, path in workspace.paths.items()]
+        if paths or question.documents_follow:
+            files = [_file_body(file_id, path) for file_id, path in paths.items()]
             environment = {"type": "openai_hosted", "files": files}
         if deployment.assistant_id is None:
             agent: dict[str, object] = {"agent": definition_body(deployment.assistant)}
@@ -166,16 +146,16 @@ class AgentsBackend(StoringBackend):
         )
         creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags)
         reply = await self._api.create(request, creation, read_session)
-        session = Session(id=ThreadId(reply.value.id), environment_id=reply.value.environment_id)
-        self._sessions[session.id] = session, workspace
+        session = Session(id=ThreadId(reply.value.id), environment_id=reply.value.environment_id, paths=paths)
+        self._sessions[session.id] = session
         return session
 
     async def _go_on(self, turn: Turn, question: Question, thread_id: ThreadId) -> Session:
-        session, workspace = self._sessions.get(thread_id) or (Session(id=thread_id), Workspace())
-        known = set(workspace.paths)
-        content = self._content_of(question, workspace)
+        session = self._sessions.get(thread_id) or Session(id=thread_id)
+        known = set(session.paths)
+        content = self._content_of(question, session.paths)
         await turn.wait_until_idle(session)
-        for file_id, path in workspace.paths.items():
+        for file_id, path in session.paths.items():
             if file_id not in known:
                 await self._bring(session, file_id, path)
         await turn.send(session, content)
@@ -189,7 +169,8 @@ class AgentsBackend(StoringBackend):
         place = join_path("agents", "environments", session.environment_id, "files")
         await self._api.post(Request(doing=doing, path=place, body=_file_body(file_id, path)), dict)
 
-    def _content_of(self, question: Question, workspace: Workspace) -> list[dict[str, object]]:
+    def _content_of(self, question: Question, known: dict[FileId, str]) -> list[dict[str, object]]:
+        """`known` are the paths of files in the session's environment: those of new ones are added."""
         images: list[str] = []
         paths: dict[FileId, str] = {}
         for file_id, _ in question.attachments:
@@ -198,7 +179,7 @@ class AgentsBackend(StoringBackend):
                 images.append(image)
             else:
                 name = self._remote_files.name_of(file_id) or file_id
-                paths[file_id] = workspace.paths.get(file_id) or workspace.add(file_id, name)
+                paths[file_id] = known.setdefault(file_id, _new_path(name, set(known.values())))
         return question_content(question.text, images, paths)
 
     async def _fetch_artifacts(self, session: Session, turn_id: str) -> tuple[ProducedFile, ...]:
@@ -208,6 +189,13 @@ class AgentsBackend(StoringBackend):
         ours = [one for one in listed if one.turn_id == turn_id]
         places = {one: f"{path}{join_path(one.id, 'content')}" for one in ours}
         return tuple(await asyncio.gather(*(download(self._api, one.name, place) for one, place in places.items())))
+
+
+def _new_path(name: str, taken: set[str]) -> str:
+    """Where a file is put; a name that is taken is made another."""
+    clean = name.replace("/", "_").lstrip(".") or "file"
+    names = chain([clean], (f"{number}-{clean}" for number in count(2)))
+    return next(path for one in names if (path := f"{WORKSPACE}{one}") not in taken)
 
 
 def _file_body(file_id: FileId, path: str) -> dict[str, object]:

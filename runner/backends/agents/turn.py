@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from runner.backends import Question
-from runner.backends._failures import explain_overflow
+from runner.backends._failures import explain_end, explain_overflow
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Request, join_path
-from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait
+from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait, answer_calls, list_names
 from runner.backends.agents.wire import (
-    COMPLETED,
     Item,
     WireMessage,
     WireOutput,
@@ -24,8 +22,8 @@ from runner.backends.agents.wire import (
     read_turn,
     result_event,
 )
-from runner.did_you_mean import seconds
 from runner.domain.conversation import (
+    FileId,
     FunctionAnswer,
     FunctionCall,
     ProducedFile,
@@ -48,29 +46,35 @@ NO_TURN = ""
 _UNKNOWN_CALL = "Unknown pending tool call"
 # A call can be shown before the server takes its result: as long as the SDK itself tries again.
 _RACE_PAUSES_S = (0.1, 0.3, 0.6)
-_STATUSES = {COMPLETED: RunStatus.COMPLETED, "failed": RunStatus.FAILED, "cancelled": RunStatus.CANCELLED}
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """What is known of one session, while it goes on; `turn_ids` are those of earlier questions."""
+    """What is known of one session, while it goes on; `turn_ids` are those of earlier questions.
+
+    `paths` are where uploaded files lie in its environment.
+    """
 
     id: ThreadId
     environment_id: str | None = None
     turn_ids: set[str] = field(default_factory=set)
+    paths: dict[FileId, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Played:
     """A turn at its end, whether it came there by itself or was stopped; its id is "" if there never was one."""
 
-    id: str
+    turn: WireTurn | None
+    session: WireSession
     status: RunStatus
-    turn: WireTurn | None = None
-    session: WireSession | None = None
-    error: str | None = None
+    error: str | None
     error_code: str | None = None
     items: tuple[Item, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.turn.id if self.turn else NO_TURN
 
 
 class Turn:
@@ -121,7 +125,7 @@ class Turn:
         is_cut_off = status is RunStatus.COMPLETED and not all(message.is_whole for message in messages)
         if is_cut_off or code == TRUNCATED:
             status, error = RunStatus.INCOMPLETE, f"the answer is incomplete: {error or 'the server does not say why'}"
-        declined = played.session is not None and played.session.declined == played.id != NO_TURN
+        declined = played.session.declined == played.id != NO_TURN
         return Run(
             id=RunId(played.id),
             thread_id=session.id,
@@ -131,7 +135,7 @@ class Turn:
             steps=tuple(self._steps_of(played.items)),
             files=files,
             usage=played.turn.usage if played.turn else None,
-            model=played.session.model if played.session else None,
+            model=played.session.model,
             declined=text if declined else None,
             error=error and explain_overflow(code, error),
             error_code=code,
@@ -139,35 +143,30 @@ class Turn:
         )
 
     def _steps_of(self, items: Sequence[Item]) -> Iterator[Step]:
-        told = {item.call_id: item for item in items if isinstance(item, WireOutput)}
+        told = {item.call_id: item.answer for item in items if isinstance(item, WireOutput)}
         for item in items:
             if isinstance(item, Step):
                 yield item
             elif isinstance(item, FunctionCall):
-                yield self._step_of(item, told.get(item.id))
-
-    def _step_of(self, call: FunctionCall, told: WireOutput | None) -> Step:
-        answer = self._answers.get(call.id)
-        if answer is None and told is not None:
-            answer = FunctionAnswer(output=told.output, is_error=told.is_error)
-        return answered_step(call, answer)
+                yield answered_step(item, self._answers.get(item.id, told.get(item.id)))
 
     async def _follow(self, session: Session) -> Played:
         """The turn when it is over, or was stopped; statuses that are not known count as not over."""
         turn: WireTurn | None = None
         while True:
-            turn = await self._look_at_turn(session, turn)
+            turn = await self._look_at_turn(session, turn.id if turn else None)
             seen = await self._look_at_session(session)
             if turn is not None and turn.is_over:
-                return _ended(turn, seen)
+                error = explain_end(turn.status, turn.error, turn.error_code, None)
+                return Played(turn, seen, RunStatus(turn.status), error, turn.error_code)
             if seen.status == "failed":
                 error = seen.error or "the session failed, and the server doesn't say why"
-                return _played(turn, seen, RunStatus.FAILED, error)
+                return Played(turn, seen, RunStatus.FAILED, error)
             trouble = await self._answer_calls(session, seen, turn)
             if trouble is not None:
                 with_code = LOOP_CODE if len(self._answers) >= MAX_CALLS else None
                 await self._stop(session, turn)
-                return _played(turn, seen, RunStatus.FAILED, trouble, with_code)
+                return Played(turn, seen, RunStatus.FAILED, trouble, with_code)
             left_s = self._wait.left_s(turn.status if turn else QUEUED)
             if left_s <= 0:
                 return await self._give_up(session, turn, seen)
@@ -178,12 +177,12 @@ class Turn:
         request = Request(doing=f"waiting for the session {session.id}", path=path, budget_s=self._look_budget_s())
         return (await self._api.get(request, read_session)).value
 
-    async def _look_at_turn(self, session: Session, turn: WireTurn | None) -> WireTurn | None:
+    async def _look_at_turn(self, session: Session, turn_id: str | None) -> WireTurn | None:
         """The question's turn as it is now; None as long as the server shows none."""
-        if turn is None:
+        if turn_id is None:
             return next(iter(await self._list_turns(session)), None)
-        path = join_path("agents", "sessions", session.id, "turns", turn.id)
-        request = Request(doing=f"waiting for the turn {turn.id}", path=path, budget_s=self._look_budget_s())
+        path = join_path("agents", "sessions", session.id, "turns", turn_id)
+        request = Request(doing=f"waiting for the turn {turn_id}", path=path, budget_s=self._look_budget_s())
         return (await self._api.get(request, read_turn)).value
 
     async def _list_turns(self, session: Session) -> tuple[WireTurn, ...]:
@@ -207,17 +206,13 @@ class Turn:
         calls = [(turn_id, call) for turn_id, call in seen.calls if call.id not in self._answers]
         if not calls or turn is None:
             return None
-        names = ", ".join(dict.fromkeys(call.name for _, call in calls))
-        if self._question.answer is None:
-            return f"the assistant calls functions that nothing here answers: {names}"
+        waiting = [call for _, call in calls]
         if len(self._answers) >= MAX_CALLS:
-            return f"the assistant still calls {names} after {MAX_CALLS} calls; it was stopped"
-        try:
-            async with asyncio.timeout(self._deadline.left_s()):
-                answers = await asyncio.gather(*(self._question.answer(call) for _, call in calls))
-        except TimeoutError:
-            return f"{names} did not answer within {seconds(self._question.deadline_s)}"
-        for (turn_id, call), answer in zip(calls, answers, strict=True):
+            return f"the assistant still calls {list_names(waiting)} after {MAX_CALLS} calls; it was stopped"
+        given = await answer_calls(self._question, waiting, self._deadline)
+        if isinstance(given, str):
+            return given
+        for (turn_id, call), answer in zip(calls, given, strict=True):
             self._answers[call.id] = answer
             await self._send_result(session, turn_id, call, answer)
         return None
@@ -231,9 +226,7 @@ class Turn:
             except RemoteError as error:
                 if error.status != 400 or _UNKNOWN_CALL not in str(error):
                     raise
-                turn = await self._look_at_turn(
-                    session, WireTurn(id=turn_id, status="", is_root=True, error=None, error_code=None, usage=None)
-                )
+                turn = await self._look_at_turn(session, turn_id)
                 if turn is not None and turn.is_over:
                     return  # it has ended meanwhile, and its end tells why
                 if pause_s is None:
@@ -248,7 +241,7 @@ class Turn:
             await send_cancel(self._api, session.id)
             until = Deadline.after(CANCELLING_S, self._pace.clock)
             while turn is not None and not turn.is_over and until.left_s() > 0:
-                turn = await self._look_at_turn(session, turn)
+                turn = await self._look_at_turn(session, turn.id)
                 await self._pace.sleep(self._pace.fastest_look_s)
         except RemoteError as error:
             return str(error)
@@ -260,7 +253,7 @@ class Turn:
         ending = f"and could not be cancelled: {trouble}" if trouble else "and was cancelled"
         state = f"the turn was still '{turn.status}'" if turn else "the session had begun no turn"
         error = f"{state} after {waited} (its session: '{seen.status}'), {ending}"
-        return _played(turn, seen, RunStatus.CANCELLED, error, code)
+        return Played(turn, seen, RunStatus.CANCELLED, error, code)
 
 
 async def send_cancel(api: Api, session_id: str) -> None:
@@ -273,19 +266,3 @@ async def _send_event(
 ) -> None:
     path = join_path("agents", "sessions", session_id, "events")
     await api.post_keyed(Request(doing=doing, path=path, body={"events": [event]}, budget_s=budget_s), key)
-
-
-def _ended(turn: WireTurn, seen: WireSession) -> Played:
-    defaults = {
-        "failed": "the turn failed, and the server doesn't say why",
-        "cancelled": "the turn was cancelled, not by us",
-    }
-    error = turn.error or defaults.get(turn.status)
-    return _played(turn, seen, _STATUSES[turn.status], error, turn.error_code)
-
-
-def _played(
-    turn: WireTurn | None, seen: WireSession, status: RunStatus, error: str | None, code: str | None = None
-) -> Played:
-    turn_id = turn.id if turn else NO_TURN
-    return Played(id=turn_id, status=status, turn=turn, session=seen, error=error, error_code=code)

@@ -96,8 +96,7 @@ class WireOutput:
     """What a function's call was told."""
 
     call_id: str
-    output: str
-    is_error: bool
+    answer: FunctionAnswer
 
 
 Item = WireMessage | FunctionCall | WireOutput | Step
@@ -291,7 +290,8 @@ def _read_output(body: Json) -> WireOutput:
     output = body.get("output")
     if isinstance(output, list):
         output = "\n".join(optional_text(one, "text") or "[image]" for one in parts(body, "output"))
-    return WireOutput(call_id=text(body, "call_id"), output=error or _as_text(output), is_error=error is not None)
+    answer = FunctionAnswer(output=error or _as_text(output), is_error=error is not None)
+    return WireOutput(call_id=text(body, "call_id"), answer=answer)
 
 
 def _read_command(body: Json) -> Step:

@@ -12,7 +12,7 @@ from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, opening
 from runner.backends._stored import StoringBackend
-from runner.backends._waiting import Deadline, Rhythm, Wait
+from runner.backends._waiting import Deadline, Rhythm, Wait, answer_calls, list_names
 from runner.backends.assistants import CAPABILITIES
 from runner.backends.assistants.wire import (
     ENDED,
@@ -32,11 +32,9 @@ from runner.backends.assistants.wire import (
     run_settings,
     thread_resources,
 )
-from runner.did_you_mean import seconds
 from runner.domain.conversation import (
     FileId,
     FunctionAnswer,
-    FunctionCall,
     ProducedFile,
     Run,
     RunStatus,
@@ -192,19 +190,15 @@ class AssistantsBackend(StoringBackend):
             if run.status != WAITS_FOR_FUNCTIONS:
                 run = await self._give_up(run, *wait.describe(run.status, question.deadline_s))
                 return Followed(run=run, answers=answers, is_readable=False)
-            names = ", ".join(dict.fromkeys(call.name for call in run.calls)) or "functions without a name"
-            if question.answer is None:
-                error = f"the assistant calls functions that nothing here answers: {names}"
-                return await self._stop(run, answers, error)
             if rounds == MAX_ROUNDS:
+                names = list_names(run.calls)
                 error = f"the assistant still calls {names} after {MAX_ROUNDS} rounds of calls; it was stopped"
                 return await self._stop(run, answers, error, LOOP_CODE)
-            try:
-                async with asyncio.timeout(deadline.left_s()):
-                    answers |= await _answer(question, [call for call in run.calls if call.id not in answers])
-            except TimeoutError:
-                error = f"{names} did not answer within {seconds(question.deadline_s)}"
-                return await self._stop(run, answers, error)
+            calls = [call for call in run.calls if call.id not in answers]
+            given = await answer_calls(question, calls, deadline)
+            if isinstance(given, str):
+                return await self._stop(run, answers, given)
+            answers |= {call.id: answer for call, answer in zip(calls, given, strict=True)}
             reply = await self._submit(run, answers)
         raise AssertionError("the last round returns")
 
@@ -278,12 +272,6 @@ class AssistantsBackend(StoringBackend):
 def _lacks_path(error: RemoteError) -> bool:
     """Whether a server has no `/threads/runs`, or takes `runs` for a thread's id; a missing assistant is named."""
     return error.status in (404, 405) and not isinstance(error, ModelMissing) and "assistant" not in str(error).lower()
-
-
-async def _answer(question: Question, calls: Sequence[FunctionCall]) -> dict[str, FunctionAnswer]:
-    assert question.answer is not None, "the caller has seen to that"
-    answers = await asyncio.gather(*(question.answer(call) for call in calls))
-    return {call.id: answer for call, answer in zip(calls, answers, strict=True)}
 
 
 async def fetch_produced(

@@ -14,7 +14,7 @@ from runner.backends import Question
 from runner.backends._failures import Refusal
 from runner.backends._json_fields import Json, Malformed, identifier, optional_text, part, read_object, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import QUEUED, SLOWEST_LOOK_S, UNHURRIED_LOOK_S, Deadline, Rhythm, Wait
+from runner.backends._waiting import QUEUED, SLOWEST_LOOK_S, UNHURRIED_LOOK_S, Deadline, Rhythm, Wait, answer_calls
 from runner.backends.responses.bodies import (
     Body,
     Material,
@@ -29,7 +29,6 @@ from runner.backends.responses.bodies import (
 )
 from runner.backends.responses.wire import (
     COMPLETED,
-    ApprovalRequest,
     Round,
     WireResponse,
     is_approved,
@@ -38,8 +37,7 @@ from runner.backends.responses.wire import (
     read_this_response,
     text_of,
 )
-from runner.did_you_mean import seconds
-from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, ThreadId
+from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, UnclearOutcome
 
@@ -61,6 +59,7 @@ class ResponseListener:
         """
         self._on_container = on_container
         self._on_status = on_status
+        self.on_id: Callable[[str], None] = lambda _: None
         self.remote_id: str | None = None
         self.status = QUEUED
         self.refusal: Refusal | None = None
@@ -83,7 +82,8 @@ class ResponseListener:
     def take(self, body: Json) -> None:
         """A server that does not stream answers with the whole response."""
         response = read_response(body)
-        self.remote_id, self.status = response.id, response.status
+        self.status = response.status
+        self._learn_id(response.id)
         self._ending = response if response.is_over else None
 
     def _note(self, event: ServerEvent) -> None:
@@ -107,8 +107,7 @@ class ResponseListener:
 
     def _note_response(self, kind: str, body: Json) -> None:
         response_id = identifier(body)
-        if self.remote_id is None:
-            self.remote_id = response_id
+        self._learn_id(response_id)
         if response_id != self.remote_id:
             return
         self.status = text(body, "status")
@@ -120,6 +119,11 @@ class ResponseListener:
         response = read_response(body)
         self._contradicts_itself |= self._ending is not None and response != self._ending
         self._ending = response
+
+    def _learn_id(self, response_id: str) -> None:
+        if self.remote_id is None:
+            self.remote_id = response_id
+            self.on_id(response_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,24 +287,15 @@ class Turn:
 
     async def _answer(self, one: Round, *, is_last: bool) -> Round:
         """Every call answered; or the turn failed, with the reason, if that can't be."""
-        calls, requests, answer = one.response.calls, one.response.approvals, self._question.answer
+        calls, requests = one.response.calls, one.response.approvals
         if is_last:
-            names = _list_names((*calls, *requests))
+            names = ", ".join(dict.fromkeys([*(call.name for call in calls), *(ask.name for ask in requests)]))
             error = f"the assistant still calls {names} in response {MAX_RESPONSES} of this turn; it was stopped"
             return _fail(one, error, LOOP_CODE)
         tools = self._question.deployment.assistant.tools
         one = replace(one, approved=frozenset(request.id for request in requests if is_approved(request, tools)))
-        if not calls:
-            return one
-        names = _list_names(calls)
-        if answer is None:
-            return _fail(one, f"the assistant calls functions that nothing here answers: {names}", None)
-        try:
-            async with asyncio.timeout(self._deadline.left_s()):
-                answers = await asyncio.gather(*(answer(call) for call in calls))
-        except TimeoutError:
-            return _fail(one, f"{names} did not answer within {seconds(self._question.deadline_s)}", None)
-        return replace(one, answers=tuple[FunctionAnswer, ...](answers))
+        given = await answer_calls(self._question, calls, self._deadline) if calls else ()
+        return _fail(one, given, None) if isinstance(given, str) else replace(one, answers=given)
 
     async def _respond(self, items: Sequence[Body]) -> Round:
         """One response; a second one where the first could not be for a container that is gone."""
@@ -449,10 +444,6 @@ async def cancel_response(api: Api, thread: Thread, response_id: str) -> str:
         return str(error)
     thread.note_containers(api, response_id, reply.value.container_ids)
     return "" if reply.value.is_over else f"it was '{reply.value.status}' afterwards"
-
-
-def _list_names(waiting: Iterable[FunctionCall | ApprovalRequest]) -> str:
-    return ", ".join(dict.fromkeys(one.name for one in waiting))
 
 
 def _fail(one: Round, error: str, code: str | None) -> Round:

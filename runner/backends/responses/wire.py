@@ -138,7 +138,8 @@ def read_response(body: Json) -> WireResponse:
     return WireResponse(
         id=identifier(body),
         status=text(body, "status"),
-        items=tuple(item for one in output if (item := _read_item(one)) is not None),
+        # None: neither a message nor a tool's work, but reasoning, or what this version does not know.
+        items=tuple(item for one in output if (item := read_by_type(one, _READERS)) is not None),
         model=optional_text(body, "model"),
         usage=read_usage(part(body, "usage")),
         error=optional_text(error, "message"),
@@ -155,11 +156,6 @@ def read_this_response(body: Json, response_id: str) -> WireResponse:
     if response.id != response_id:
         raise Malformed(f"it is the response {response.id}")
     return response
-
-
-def _read_item(body: Json) -> Item | None:
-    """None for what is neither a message nor a tool's work: reasoning, and what this version does not know."""
-    return read_by_type(body, _READERS)
 
 
 def _read_message(body: Json) -> WireMessage:

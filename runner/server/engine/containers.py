@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,30 +39,27 @@ from runner.server.inference import ProducedFile, ToolOutcome
 from runner.server.sandboxes import FILES_FOLDER, safe_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewContainer:
-    """`idle_s` None is the server's own."""
-
-    name: str
-    file_ids: tuple[str, ...] = ()
-    idle_s: float | None = None
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-
-def create_container(engine: Engine, order: NewContainer) -> ContainerRecord:
-    """Raises Missing for an unknown file."""
+def create_container(
+    engine: Engine,
+    name: str,
+    *,
+    file_ids: Sequence[str] = (),
+    idle_s: float | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> ContainerRecord:
+    """`idle_s` None is the server's own. Raises Missing for an unknown file."""
     now = engine.now()
     container = ContainerRecord(
         id=engine.new_id(IdKind.CONTAINER),
         created_at=now,
-        name=order.name,
+        name=name,
         last_active_at=now,
-        idle_s=engine.lifetimes.container_s if order.idle_s is None else order.idle_s,
-        settings=order.settings,
+        idle_s=engine.lifetimes.container_s if idle_s is None else idle_s,
+        settings=settings or {},
     )
     with engine.store.transaction():
         engine.store.insert(container)
-        add_copies(engine, container.id, order.file_ids)
+        add_copies(engine, container.id, file_ids)
     return container
 
 
@@ -212,21 +209,21 @@ CODE = "code_interpreter"
 
 def check_container(engine: Engine, brief: Brief) -> None:
     """Raises Refusal if code is to run in a container that is gone, or has expired."""
-    wanted = _wanted_container(brief)
+    wanted = code_option(brief, "container")
     if wanted is not None and wanted != AUTO:
         use_container(engine, wanted)
 
 
-def _wanted_container(brief: Brief) -> str | None:
-    """An id, AUTO, or None for the thread's own folder."""
+def code_option(brief: Brief, name: str) -> str | None:
+    """An option of the code interpreter. `container` is an id, AUTO, or None for the thread's own folder."""
     setting = brief.setting(CODE)
-    wanted = None if setting is None else setting.options.get("container")
-    return wanted if isinstance(wanted, str) else None
+    value = None if setting is None else setting.options.get(name)
+    return value if isinstance(value, str) else None
 
 
 def place_calls(engine: Engine, run: RunRecord, step: StepRecord) -> StepRecord:
     """The step, with the container of its code. Raises Refusal if that is gone, or has expired."""
-    wanted = _wanted_container(run.brief)
+    wanted = code_option(run.brief, "container")
     if wanted is None or not any(isinstance(call, ToolCall) and call.tool == CODE for call in step.calls):
         return step
     container_id = _choose_container(engine, run, wanted)
@@ -242,7 +239,7 @@ def _choose_container(engine: Engine, run: RunRecord, wanted: str) -> str:
         if wanted != AUTO:
             container = use_container(engine, wanted)
         else:
-            container = _find_last_used(engine, run) or create_container(engine, NewContainer(name=AUTO))
+            container = _find_last_used(engine, run) or create_container(engine, AUTO)
             add_copies(engine, container.id, [file.id for file in _uploads_for_code(engine, run)])
         if (thread := engine.store.find(ThreadRecord, run.thread_id)) is not None:
             engine.store.replace(replace(thread, container_id=container.id))

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from runner import plugins
 from runner.errors import WriteFailed
 from runner.server.engine.search import Index
-from runner.server.engine.state.file_storage import Blobs, ContainerRecord
+from runner.server.engine.state.file_storage import Blobs, ContainerRecord, StoredFileRecord
 from runner.server.engine.state.records import (
     IdKind,
     MessageRecord,
@@ -58,29 +58,12 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunChanged:
-    run: RunRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepChanged:
-    step: StepRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CallFinished:
     """The call at `number` of a step has its outcome; the step may go on."""
 
     step_id: str
     number: int
     call: ToolCall
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageWritten:
-    """A message has begun, or ended: its state says which."""
-
-    message: MessageRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +77,14 @@ class MessageGrew:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileSettled:
-    """A file of a vector store is no longer being indexed: told to those who listen to the store."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
     """A session, or a run at work, was deleted: told to those who listen to the session's thread, or to the run."""
 
 
-Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew | FileSettled | Gone
+Event = RunRecord | StepRecord | MessageRecord | StoredFileRecord | CallFinished | MessageGrew | Gone
+"""A record is told as it has just become: a run or a step in a state of its life, a message that has begun or ended, a
+file that is no longer being indexed (to those who listen to its vector store).
+"""
 Listener = Callable[[Event], None]
 
 
@@ -315,7 +296,7 @@ async def _keep_leases(engine: Engine) -> None:
             for object_id in engine.workers.object_ids:
                 run = engine.store.find(RunRecord, object_id)
                 if run is not None and run.state is RunState.CANCELLING:
-                    engine.feed.tell(run.id, RunChanged(run=run))
+                    engine.feed.tell(run.id, run)
                     engine.workers.cancel(object_id)
                 elif run is None and object_id.startswith(IdKind.RUN.prefix):
                     engine.workers.cancel(object_id)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from runner.domain.files import IMAGE_TYPES, MAX_INPUT_BYTES, file_type
-from runner.server.engine.core import Engine, FileSettled, need
+from runner.server.engine.core import Engine, need
 from runner.server.engine.search import Index as StoredIndex
 from runner.server.engine.search import embed_texts
 from runner.server.engine.state.file_filters import AttributeFilter, matches
@@ -185,31 +185,32 @@ def narrow_index(
     return NarrowedIndex(index=engine.index, file_ids=file_ids, threshold=threshold)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchOrder:
-    """What is searched for. `limit` is the number of passages, `threshold` the least score."""
+async def search_store(
+    engine: Engine,
+    store_id: str,
+    queries: tuple[str, ...],
+    *,
+    limit: int = 10,
+    threshold: float = 0.0,
+    attributes: AttributeFilter | None = None,
+) -> tuple[Passage, ...]:
+    """What file search would find, the best first: so many passages, with that score at the least.
 
-    queries: tuple[str, ...]
-    limit: int = 10
-    threshold: float = 0.0
-    attributes: AttributeFilter | None = field(default=None)
-
-
-async def search_store(engine: Engine, store_id: str, order: SearchOrder) -> tuple[Passage, ...]:
-    """What file search would find, the best first. Raises Conflict for a store that has expired."""
+    Raises Conflict for a store that has expired.
+    """
     store = need(engine, StoreRecord, store_id)
     if store.is_expired:
         raise Conflict(f"Vector store {store_id} is expired.")
     touch_stores(engine, (store_id,))
     context = ToolContext(
-        index=narrow_index(engine, (store_id,), order.attributes, order.threshold),
+        index=narrow_index(engine, (store_id,), attributes, threshold),
         thread_id="",
         store_ids=(store_id,),
-        options={"max_num_results": order.limit},
+        options={"max_num_results": limit},
         embed=partial(embed_texts, engine.inference),
     )
     tool = await engine.toolbox.open("file_search")
-    request = ToolRequest(tool="file_search", arguments={"queries": order.queries})
+    request = ToolRequest(tool="file_search", arguments={"queries": queries})
     outcome = await tool.run(request, context)
     return find_attributes(engine, (store_id,), outcome.passages)
 
@@ -322,13 +323,9 @@ def _finish(
         stored = replace(stored, state=state, usage_bytes=usage_bytes, failure=failure)
         engine.store.replace(stored)
         engine.store.release(stored_id)
-    tell_settled(engine, stored)
+    # Runs wait for the documents that they search.
+    engine.feed.tell(stored.store_id, stored)
     return stored
-
-
-def tell_settled(engine: Engine, stored: StoredFileRecord) -> None:
-    """Runs wait for the documents that they search."""
-    engine.feed.tell(stored.store_id, FileSettled())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -446,7 +443,7 @@ def cancel_batch(engine: Engine, batch: BatchRecord) -> BatchRecord:
             engine.store.replace(batch)
     for file in unfinished:
         engine.workers.cancel(file.id)
-        tell_settled(engine, file)
+        engine.feed.tell(file.store_id, file)
     return batch
 
 
@@ -455,7 +452,7 @@ def detach(engine: Engine, stored: StoredFileRecord) -> None:
     engine.workers.cancel(stored.id)
     engine.store.delete(stored.id)
     engine.index.remove(stored.store_id, stored.file_id)
-    tell_settled(engine, stored)
+    engine.feed.tell(stored.store_id, stored)
 
 
 def delete_store(engine: Engine, store_id: str) -> None:

@@ -13,7 +13,6 @@ import json
 import logging
 import math
 import re
-import sqlite3
 import threading
 import unicodedata
 from array import array
@@ -43,11 +42,10 @@ async def embed_texts(inference: Inference, texts: Sequence[str]) -> tuple[Vecto
     try:
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             vectors += await embedder.embed(texts[start : start + TEXTS_AT_ONCE])
+        if len(vectors) != len(texts):
+            raise EmbeddingFailed(f"{len(vectors)} for {len(texts)} texts")
     except EmbeddingFailed as error:
         _log.warning("no embeddings, keywords alone are searched: %s", error)
-        return None
-    if len(vectors) != len(texts):
-        _log.warning("no embeddings, keywords alone are searched: %d for %d texts", len(vectors), len(texts))
         return None
     return tuple(vectors)
 
@@ -61,20 +59,6 @@ _VECTOR_SCHEMA = (
 MAX_PRODUCTS = 20_000_000  # numbers that are multiplied for one query: some tenths of a second, to read them
 _PLACES = 200
 _RANK_OFFSET = 60  # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (2009)
-
-
-def rank_by_meaning(connection: sqlite3.Connection, numbers: Collection[int], vector: Vector) -> tuple[int, ...]:
-    """The chunks among `numbers` that are nearest to the vector, the nearest first, up to a place that says little."""
-    wanted = _unit(vector.values)
-    rows = connection.execute(
-        "SELECT number, vector FROM vectors WHERE number IN (SELECT value FROM json_each(?)) AND model = ?"
-        " AND length(vector) = ? ORDER BY number",
-        (json.dumps(list(numbers)), vector.model, len(wanted) * wanted.itemsize),
-    ).fetchall()
-    if not rows:
-        return ()
-    cosines = zip(_multiply(wanted, [content for _, content in rows]), (-number for number, _ in rows), strict=True)
-    return tuple(-number for cosine, number in nlargest(_PLACES, cosines) if cosine > 0)
 
 
 def _multiply(wanted: array[float], vectors: Sequence[bytes]) -> Sequence[float]:
@@ -338,12 +322,22 @@ class Index:
         file_ids: Collection[str] | None,
         meaning: Vector,
     ) -> tuple[int, ...]:
+        """The chunks that are nearest to the vector, the nearest first, up to a place that says little."""
         most = MAX_PRODUCTS // max(1, len(meaning.values))
         if corpus.chunks > most:
             numbers: Collection[int] = nlargest(most, scores, key=lambda number: scores[number])
         else:
             numbers = self._numbers(corpus, file_ids)
-        return rank_by_meaning(self._connection, numbers, meaning)
+        wanted = _unit(meaning.values)
+        rows = self._connection.execute(
+            "SELECT number, vector FROM vectors WHERE number IN (SELECT value FROM json_each(?)) AND model = ?"
+            " AND length(vector) = ? ORDER BY number",
+            (json.dumps(list(numbers)), meaning.model, len(wanted) * wanted.itemsize),
+        ).fetchall()
+        if not rows:
+            return ()
+        cosines = zip(_multiply(wanted, [content for _, content in rows]), (-number for number, _ in rows), strict=True)
+        return tuple(-number for cosine, number in nlargest(_PLACES, cosines) if cosine > 0)
 
     def _numbers(self, corpus: _Corpus, file_ids: Collection[str] | None) -> tuple[int, ...]:
         rows = self._connection.execute(

@@ -13,18 +13,16 @@ from pathlib import PurePosixPath
 from runner.domain.files import file_type
 from runner.server.engine.containers import (
     CODE,
-    NewContainer,
     create_container,
     delete_container,
-    delete_container_file,
+    forget_removed,
     new_file,
     use_container,
 )
-from runner.server.engine.core import Engine, Gone, RunChanged, need
+from runner.server.engine.core import Engine, Gone, need
 from runner.server.engine.documents import find_given, keep_file, prepare_files
 from runner.server.engine.runs.loop import take_up
 from runner.server.engine.runs.runs import (
-    FunctionOutput,
     NewMessage,
     NewThread,
     active_run,
@@ -96,8 +94,7 @@ async def put_file(engine: Engine, session: SessionRecord, order: NewFile) -> Co
     upload = _upload_of(engine, session, order)
     with engine.store.transaction():
         container = use_container(engine, session.container_id)
-        for old in engine.store.children(ContainerFileRecord, container.id, {"name": order.name}):
-            delete_container_file(engine, old.id)
+        forget_removed(engine, container.id, [order.name])
         file = engine.store.insert(new_file(engine, container.id, upload, order.name, origin_id=upload.id))
     if file_type(upload.filename) in readable_types():
         # What can't be read lies there all the same.
@@ -168,7 +165,7 @@ async def create_session(
     with engine.store.transaction():
         container_id = None
         if environment is not None:
-            container_id = create_container(engine, NewContainer(name="environment", settings=environment.settings)).id
+            container_id = create_container(engine, "environment", settings=environment.settings).id
         session = SessionRecord(
             id=engine.new_id(IdKind.SESSION),
             created_at=now,
@@ -233,7 +230,7 @@ def start_turn(engine: Engine, session: SessionRecord, messages: tuple[NewMessag
         brought = ()
     engine.store.insert(run)
     take_up(engine, run)
-    engine.store.after_commit(lambda: engine.feed.tell(session.thread_id, RunChanged(run=run)))
+    engine.store.after_commit(lambda: engine.feed.tell(session.thread_id, run))
     return run
 
 
@@ -253,16 +250,16 @@ def open_calls(engine: Engine, run: RunRecord) -> tuple[FunctionCall, ...]:
     return tuple(call for step in engine.store.children(StepRecord, run.id) for call in step.open_calls)
 
 
-def take_result(engine: Engine, session: SessionRecord, turn_id: str, output: FunctionOutput) -> None:
+def take_result(engine: Engine, session: SessionRecord, turn_id: str, answer: FunctionCall) -> None:
     """Within a transaction. The run goes on when its last open call is answered.
 
     Raises Refusal for a call that nothing waits for.
     """
     run = engine.store.find(RunRecord, turn_id)
     waiting = open_calls(engine, run) if run is not None and run.thread_id == session.thread_id else ()
-    if run is None or output.call_id not in [call.id for call in waiting]:
-        raise Refusal(f"Unknown pending tool call: {output.call_id}", code="invalid_request_error")
-    take_outputs(engine, run, (output,))
+    if run is None or answer.id not in [call.id for call in waiting]:
+        raise Refusal(f"Unknown pending tool call: {answer.id}", code="invalid_request_error")
+    take_outputs(engine, run, (answer,))
 
 
 def cancel_turn(engine: Engine, session: SessionRecord) -> None:

@@ -20,8 +20,8 @@ from runner.server.engine.batches import (
     start_batch,
 )
 from runner.server.engine.core import Engine, need
-from runner.server.wire.fields import Fields, Json, read_body, read_metadata, read_page, read_query
-from runner.server.wire.replies import json_reply, page_body, render_usage, route, unix_seconds
+from runner.server.wire.fields import Fields, Json, read_body, read_lifetime, read_metadata, read_page, read_query
+from runner.server.wire.replies import page_body, render_usage, reply_at_work, resource_routes, unix_seconds
 
 PATHS = ("batches",)
 LEAST_LIFETIME_S, MOST_LIFETIME_S = 3_600, 2_592_000
@@ -48,27 +48,16 @@ def routes(engine: Engine) -> list[Route]:
         return render_batch(batch, *count_answers(engine, batch))
 
     def reply(batch: RequestBatchRecord) -> Response:
-        age_s = engine.now() - batch.created_at if batch.state.is_active else None
-        return json_reply(render(batch), work_age_s=age_s)
+        return reply_at_work(engine, render(batch), batch.created_at if batch.state.is_active else None)
 
-    one = "/batches/{batch_id}"
-    return [
-        route("POST", "/batches", create),
-        route("GET", "/batches", browse),
-        route("GET", one, retrieve),
-        route("POST", f"{one}/cancel", cancel),
-    ]
+    return resource_routes("/batches", "batch_id", create=create, browse=browse, retrieve=retrieve, post_cancel=cancel)
 
 
 def read_order(body: Fields) -> BatchOrder:
     """Raises BadRequest."""
     body.only("completion_window", "endpoint", "input_file_id", "metadata", "output_expires_after")
-    lifetime_s = None
-    if (policy := body.mapping("output_expires_after")) is not None:
-        policy.only("anchor", "seconds")
-        policy.needed_choice("anchor", ("created_at",))
-        policy.need("seconds")
-        lifetime_s = policy.integer("seconds", least=LEAST_LIFETIME_S, most=MOST_LIFETIME_S)
+    bounds = {"least": LEAST_LIFETIME_S, "most": MOST_LIFETIME_S}
+    lifetime_s = read_lifetime(body, "seconds", **bounds, name="output_expires_after", anchor="created_at")
     return BatchOrder(
         endpoint=body.needed_choice("endpoint", ENDPOINTS),
         input_file_id=body.needed_text("input_file_id"),

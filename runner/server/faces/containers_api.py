@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.containers import (
-    NewContainer,
     copy_upload,
     create_container,
     delete_container,
@@ -21,16 +20,16 @@ from runner.server.engine.containers import (
 from runner.server.engine.core import Engine
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
-from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, Json, read_body, read_idle_time, read_limits
+from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Json, read_body, read_lifetime, read_limits
 from runner.server.wire.forms import Content, read_content_or
 from runner.server.wire.replies import (
     browsing,
     deleted_body,
     deleting,
     finding,
+    render_head,
     reply_content_of,
     resource_routes,
-    route,
     unix_seconds,
 )
 
@@ -44,23 +43,9 @@ def routes(engine: Engine) -> list[Route]:
     return _container_routes(engine) + _file_routes(engine)
 
 
-def read_new_container(body: Fields) -> NewContainer:
-    body.only("name", "file_ids", "expires_after", "skills", *LIMITS)
-    body.refuse("skills", harmless=(None, []))
-    minutes = read_idle_time(body, "minutes", most=MAX_MINUTES)
-    return NewContainer(
-        name=body.needed_text("name", longest=MAX_NAME),
-        file_ids=body.texts("file_ids", most=MAX_FILES) or (),
-        idle_s=None if minutes is None else minutes * 60.0,
-        settings=read_limits(body),
-    )
-
-
 def render_container(container: ContainerRecord, now: float) -> Json:
     return {
-        "id": container.id,
-        "object": "container",
-        "created_at": unix_seconds(container.created_at),
+        **render_head(container, "container"),
         "status": "expired" if container.has_expired(now) else "running",
         "expires_after": {"anchor": "last_active_at", "minutes": max(1, round(container.idle_s / 60))},
         "last_active_at": unix_seconds(container.last_active_at),
@@ -71,9 +56,7 @@ def render_container(container: ContainerRecord, now: float) -> Json:
 
 def render_container_file(file: ContainerFileRecord) -> Json:
     return {
-        "id": file.id,
-        "object": "container.file",
-        "created_at": unix_seconds(file.created_at),
+        **render_head(file, "container.file"),
         "bytes": file.size_bytes,
         "container_id": file.container_id,
         "path": f"{FILES_FOLDER}/{file.name}",
@@ -86,7 +69,18 @@ def _container_routes(engine: Engine) -> list[Route]:
         return render_container(container, engine.now())
 
     async def create(request: Request) -> Json:
-        return render(create_container(engine, read_new_container(await read_body(request))))
+        body = await read_body(request)
+        body.only("name", "file_ids", "expires_after", "skills", *LIMITS)
+        body.refuse("skills", harmless=(None, []))
+        minutes = read_lifetime(body, "minutes", most=MAX_MINUTES)
+        container = create_container(
+            engine,
+            body.needed_text("name", longest=MAX_NAME),
+            file_ids=body.texts("file_ids", most=MAX_FILES) or (),
+            idle_s=None if minutes is None else minutes * 60.0,
+            settings=read_limits(body),
+        )
+        return render(container)
 
     return resource_routes(
         "/containers",
@@ -127,18 +121,15 @@ def _file_routes(engine: Engine) -> list[Route]:
         delete_container_file(engine, file.id)
         return deleted_body(file.id, "container.file")
 
-    path = "/containers/{container_id}/files"
     browse = browsing(
         engine, ContainerFileRecord, render_container_file, parent=find_container, parameters=FORWARD_PARAMETERS
     )
-    return [
-        *resource_routes(
-            path,
-            "file_id",
-            create=create,
-            browse=browse,
-            retrieve=lambda request: render_container_file(find(request)),
-            delete=delete,
-        ),
-        route("GET", f"{path}/{{file_id}}/content", content),
-    ]
+    return resource_routes(
+        "/containers/{container_id}/files",
+        "file_id",
+        create=create,
+        browse=browse,
+        retrieve=lambda request: render_container_file(find(request)),
+        delete=delete,
+        get_content=content,
+    )

@@ -59,23 +59,16 @@ def read_matter(body: Fields) -> Matter:
         options.choice("mode", ("implicit", "explicit"))
         options.choice("ttl", ("30m",))
     model = body.needed_text("model")
-    body.need("input")
     exhibits = _read_input(body)
-    body.need("questions")
-    questions = tuple(map(_read_question, body.objects("questions", most=MAX_QUESTIONS) or ()))
-    if not questions:
-        raise body.invalid("questions", "expected at least one question.", "array_below_min_length")
-    return Matter(model=model, exhibits=exhibits, questions=questions)
+    questions = body.needed_objects("questions", most=MAX_QUESTIONS, one="question")
+    return Matter(model=model, exhibits=exhibits, questions=tuple(map(_read_question, questions)))
 
 
 def _read_input(body: Fields) -> tuple[Exhibit, ...]:
-    if isinstance(body.values["input"], str):
+    if isinstance(body.values.get("input"), str):
         return (Exhibit(source=_USER, text=body.needed_text("input")),)
     calls: dict[str, set[str]] = {kind: set() for kind in _CALLS}
-    exhibits = tuple(_read_item(item, calls) for item in body.objects("input", most=MAX_ITEMS) or ())
-    if not exhibits:
-        raise body.invalid("input", "expected at least one item.", "array_below_min_length")
-    return exhibits
+    return tuple(_read_item(item, calls) for item in body.needed_objects("input", most=MAX_ITEMS, one="item"))
 
 
 def _read_item(item: Fields, calls: Mapping[str, set[str]]) -> Exhibit:

@@ -13,7 +13,6 @@ from runner.server.engine.core import Engine, need, set_fields
 from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
-    SearchOrder,
     attach,
     attach_batch,
     cancel_batch,
@@ -47,7 +46,7 @@ from runner.server.wire.fields import (
     read_body,
     read_chunking,
     read_filters,
-    read_idle_time,
+    read_lifetime,
     read_metadata,
     read_page,
     read_query,
@@ -58,11 +57,11 @@ from runner.server.wire.replies import (
     deleted_body,
     deleting,
     finding,
-    json_reply,
     page_body,
+    render_head,
+    reply_at_work,
     reply_content,
     resource_routes,
-    route,
     unix_seconds,
 )
 
@@ -107,10 +106,9 @@ def _file_routes(engine: Engine) -> list[Route]:
     def retrieve(request: Request) -> Json:
         return render_file(find(request))
 
-    return [
-        *resource_routes("/files", "file_id", create=create, browse=browse, retrieve=retrieve, delete=delete),
-        route("GET", "/files/{file_id}/content", content),
-    ]
+    return resource_routes(
+        "/files", "file_id", create=create, browse=browse, retrieve=retrieve, delete=delete, get_content=content
+    )
 
 
 def render_file(file: FileRecord) -> Json:
@@ -139,7 +137,7 @@ def read_new_store(body: Fields) -> NewStore:
     return NewStore(
         name=body.text("name", longest=MAX_NAME),
         description=body.text("description", longest=MAX_DESCRIPTION),
-        expires_after_days=read_idle_time(body, "days", most=365),
+        expires_after_days=read_lifetime(body, "days", most=365),
         metadata=read_metadata(body) or {},
         files=tuple(
             NewStoredFile(file_id=file_id, chunking=chunking)
@@ -155,7 +153,7 @@ def read_store_changes(body: Fields) -> dict[str, object]:
     if "name" in body.values:
         changes["name"] = body.text("name", longest=MAX_NAME)
     if "expires_after" in body.values:
-        changes["expires_after_days"] = read_idle_time(body, "days", most=365)
+        changes["expires_after_days"] = read_lifetime(body, "days", most=365)
     if "metadata" in body.values:
         changes["metadata"] = read_metadata(body)
     return changes
@@ -206,9 +204,7 @@ def render_store(store: StoreRecord, files: FileTallies) -> Json:
     status = "expired" if store.is_expired else "in_progress" if counts["in_progress"] else "completed"
     days = store.expires_after_days
     return {
-        "id": store.id,
-        "object": "vector_store",
-        "created_at": unix_seconds(store.created_at),
+        **render_head(store, "vector_store"),
         "name": store.name,
         "description": store.description,
         "usage_bytes": sum(tally.total for tally in files.values()),
@@ -247,9 +243,7 @@ def render_batch(batch: BatchRecord, files: FileTallies) -> Json:
     counts = _count_states(files)
     status = "cancelled" if batch.is_cancelled else "in_progress" if counts["in_progress"] else "completed"
     return {
-        "id": batch.id,
-        "object": "vector_store.file_batch",
-        "created_at": unix_seconds(batch.created_at),
+        **render_head(batch, "vector_store.file_batch"),
         "status": status,
         "vector_store_id": batch.store_id,
         "file_counts": counts,
@@ -260,8 +254,7 @@ def _store_routes(engine: Engine) -> list[Route]:
     def reply(store: StoreRecord) -> Response:
         files = tally_files(engine, store.id)
         begun = files[IndexState.IN_PROGRESS]
-        age_s = engine.now() - begun.newest if begun.count else None
-        return json_reply(render_store(store, files), work_age_s=age_s)
+        return reply_at_work(engine, render_store(store, files), begun.newest if begun.count else None)
 
     async def create(request: Request) -> Response:
         return reply(create_store(engine, read_new_store(await read_body(request))))
@@ -271,23 +264,33 @@ def _store_routes(engine: Engine) -> list[Route]:
         return reply(update_store(engine, request.path_params["store_id"], changes))
 
     async def search(request: Request) -> Json:
-        order = _read_order(await read_body(request))
-        passages = await search_store(engine, request.path_params["store_id"], order)
+        body = await read_body(request)
+        body.only("query", "filters", "max_num_results", "ranking_options", "rewrite_query")
+        body.refuse("rewrite_query", harmless=(None, False))
+        ranking = body.part("ranking_options", "ranker", "score_threshold")
+        ranking.choice("ranker", _RANKERS)
+        queries = _read_queries(body)
+        passages = await search_store(
+            engine,
+            request.path_params["store_id"],
+            queries,
+            limit=body.integer("max_num_results", least=1, most=MAX_RESULTS) or DEFAULT_RESULTS,
+            threshold=ranking.number("score_threshold", least=0.0, most=1.0) or 0.0,
+            attributes=read_filters(body),
+        )
         found = [_render(passage) for passage in passages]
-        return {**_whole_page("search_results", found), "search_query": list(order.queries)}
+        return {**_whole_page("search_results", found), "search_query": list(queries)}
 
-    return [
-        *resource_routes(
-            "/vector_stores",
-            "store_id",
-            create=create,
-            browse=browsing(engine, StoreRecord, lambda store: render_store(store, tally_files(engine, store.id))),
-            retrieve=lambda request: reply(need(engine, StoreRecord, request.path_params["store_id"])),
-            update=update,
-            delete=deleting("store_id", partial(delete_store, engine), "vector_store"),
-        ),
-        route("POST", "/vector_stores/{store_id}/search", search),
-    ]
+    return resource_routes(
+        "/vector_stores",
+        "store_id",
+        create=create,
+        browse=browsing(engine, StoreRecord, lambda store: render_store(store, tally_files(engine, store.id))),
+        retrieve=lambda request: reply(need(engine, StoreRecord, request.path_params["store_id"])),
+        update=update,
+        delete=deleting("store_id", partial(delete_store, engine), "vector_store"),
+        post_search=search,
+    )
 
 
 def _whole_page(kind: str, found: list[Json]) -> Json:
@@ -299,19 +302,6 @@ MAX_RESULTS = 50
 MAX_QUERIES = 32
 MAX_QUERY = 4096
 _RANKERS = ("none", "auto", "default-2024-11-15")  # there is one way to rank here; all three mean it
-
-
-def _read_order(body: Fields) -> SearchOrder:
-    body.only("query", "filters", "max_num_results", "ranking_options", "rewrite_query")
-    body.refuse("rewrite_query", harmless=(None, False))
-    ranking = body.part("ranking_options", "ranker", "score_threshold")
-    ranking.choice("ranker", _RANKERS)
-    return SearchOrder(
-        queries=_read_queries(body),
-        limit=body.integer("max_num_results", least=1, most=MAX_RESULTS) or DEFAULT_RESULTS,
-        threshold=ranking.number("score_threshold", least=0.0, most=1.0) or 0.0,
-        attributes=read_filters(body),
-    )
 
 
 def _read_queries(body: Fields) -> tuple[str, ...]:
@@ -338,8 +328,7 @@ def _render(passage: Passage) -> Json:
 def _stored_file_routes(engine: Engine) -> list[Route]:
     def reply(stored: StoredFileRecord) -> Response:
         is_open = stored.state is IndexState.IN_PROGRESS
-        age_s = engine.now() - stored.created_at if is_open else None
-        return json_reply(render_stored_file(stored), work_age_s=age_s)
+        return reply_at_work(engine, render_stored_file(stored), stored.created_at if is_open else None)
 
     async def create(request: Request) -> Response:
         order = read_stored_file(await read_body(request))
@@ -362,19 +351,16 @@ def _stored_file_routes(engine: Engine) -> list[Route]:
         detach(engine, stored)
         return deleted_body(stored.file_id, "vector_store.file")
 
-    path = "/vector_stores/{store_id}/files"
-    return [
-        *resource_routes(
-            path,
-            "file_id",
-            create=create,
-            browse=lambda request: _browse_files(engine, request),
-            retrieve=lambda request: reply(find_stored_file(engine, request)),
-            update=update,
-            delete=delete,
-        ),
-        route("GET", f"{path}/{{file_id}}/content", content),
-    ]
+    return resource_routes(
+        "/vector_stores/{store_id}/files",
+        "file_id",
+        create=create,
+        browse=lambda request: _browse_files(engine, request),
+        retrieve=lambda request: reply(find_stored_file(engine, request)),
+        update=update,
+        delete=delete,
+        get_content=content,
+    )
 
 
 def _browse_files(engine: Engine, request: Request, batch: BatchRecord | None = None) -> Json:
@@ -393,8 +379,7 @@ def _batch_routes(engine: Engine) -> list[Route]:
     def reply(batch: BatchRecord) -> Response:
         files = tally_files(engine, batch.store_id, batch)
         is_open = files[IndexState.IN_PROGRESS].count > 0
-        age_s = engine.now() - batch.created_at if is_open else None
-        return json_reply(render_batch(batch, files), work_age_s=age_s)
+        return reply_at_work(engine, render_batch(batch, files), batch.created_at if is_open else None)
 
     async def create(request: Request) -> Response:
         files = read_batch(await read_body(request))
@@ -404,10 +389,11 @@ def _batch_routes(engine: Engine) -> list[Route]:
         await read_body(request)
         return reply(cancel_batch(engine, find(request)))
 
-    path = "/vector_stores/{store_id}/file_batches"
-    one = f"{path}/{{batch_id}}"
-    return [
-        *resource_routes(path, "batch_id", create=create, retrieve=lambda request: reply(find(request))),
-        route("GET", f"{one}/files", lambda request: _browse_files(engine, request, find(request))),
-        route("POST", f"{one}/cancel", cancel),
-    ]
+    return resource_routes(
+        "/vector_stores/{store_id}/file_batches",
+        "batch_id",
+        create=create,
+        retrieve=lambda request: reply(find(request)),
+        get_files=lambda request: _browse_files(engine, request, find(request)),
+        post_cancel=cancel,
+    )

@@ -9,12 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.agent_versions import (
-    create_version,
-    delete_version,
-    find_latest,
-    need_version,
-)
+from runner.server.engine.agent_versions import create_version, delete_version, find_latest, need_version
 from runner.server.engine.core import Engine, drop, need, set_fields
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
 from runner.server.engine.state.store import Conflict, Missing, Refusal

@@ -156,15 +156,11 @@ class Faults:
     """The plan at work: counts the requests as they come. One seed and one order of requests give the same faults."""
 
     def __init__(self, plan: FaultPlan, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._plan = plan
+        self.plan = plan
         self._seen = [0] * len(plan.rules)
         self._done = [0] * len(plan.rules)
         self._buckets = [_buckets(limit, clock) for limit in plan.limits]
         self._open: set[asyncio.Transport] = set()
-
-    @property
-    def reads_bodies(self) -> bool:
-        return self._plan.reads_bodies
 
     @contextmanager
     def keeping_open(self, connection: asyncio.Transport) -> Iterator[None]:
@@ -183,15 +179,15 @@ class Faults:
     def meet(self, method: str, path: str, body: bytes) -> Met:
         """What this request meets; it is counted. A limit goes before the rules."""
         headers: dict[str, str] = {}
-        for limit, buckets in zip(self._plan.limits, self._buckets, strict=True):
+        for limit, buckets in zip(self.plan.limits, self._buckets, strict=True):
             if limit.requests.fit(method, path, body):
                 refusal = _pass_through(buckets, body, headers)
                 if refusal is not None:
                     return Met(where=refusal[0], fault=refusal[1], headers=headers)
-        due = [rule for number, rule in enumerate(self._plan.rules) if self._is_due(number, rule, method, path, body)]
+        due = [rule for number, rule in enumerate(self.plan.rules) if self._is_due(number, rule, method, path, body)]
         if not due:
             return Met(headers=headers)
-        number = self._plan.rules.index(due[0])
+        number = self.plan.rules.index(due[0])
         self._done[number] += 1
         return Met(where=due[0].where, fault=due[0].fault, delay_s=due[0].delay_s, headers=headers)
 
@@ -202,7 +198,7 @@ class Faults:
         count = self._seen[number]
         is_its_turn = rule.first <= count <= (rule.last or count) and count % rule.every == 0
         # Drawn for its number alone: what happens to other requests changes nothing.
-        is_drawn = rule.chance >= 1 or random.Random(f"{self._plan.seed}/{number}/{count}").random() < rule.chance
+        is_drawn = rule.chance >= 1 or random.Random(f"{self.plan.seed}/{number}/{count}").random() < rule.chance
         return is_its_turn and is_drawn and (rule.times is None or self._done[number] < rule.times)
 
 

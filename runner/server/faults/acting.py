@@ -11,18 +11,7 @@ from typing import Any, Protocol
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runner.escaping import terminal_line
-from runner.server.faults import (
-    Cut,
-    Dribble,
-    Ending,
-    Fault,
-    Faults,
-    Inserted,
-    OtherAnswer,
-    OtherLength,
-    Part,
-    Word,
-)
+from runner.server.faults import Cut, Dribble, Ending, Fault, Faults, Inserted, OtherAnswer, OtherLength, Part, Word
 
 _LARGEST_READ_BYTES = 16 << 20
 _DRIBBLE_PAUSE_S = 0.05
@@ -49,7 +38,7 @@ class FaultyApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         body = b""
-        if self._faults.reads_bodies and _is_json(scope):
+        if self._faults.plan.reads_bodies and _is_json(scope):
             body, receive = await _read_ahead(receive)
         met = self._faults.meet(method, path, body)
         if met.where and self._tell is not None:
@@ -109,7 +98,7 @@ class _Acting:
     def __init__(self, app: ASGIApp, wire: Wire, headers: Mapping[str, str]) -> None:
         self._app = app
         self._wire = wire
-        self._headers = headers
+        self.headers = headers
         self._is_over = False
 
     async def do(self, fault: Fault, scope: Scope, receive: Receive) -> None:
@@ -123,7 +112,7 @@ class _Acting:
                 self.end(Ending.RESET)
             case OtherAnswer(applied=applied):
                 await (self._apply(scope, receive) if applied else _read_out(receive))
-                head = {"content-length": str(len(fault.body)), **fault.headers, **self._headers}
+                head = {"content-length": str(len(fault.body)), **fault.headers, **self.headers}
                 await self.write(_head(fault.status, _encode(head)) + fault.body)
                 self.end(Ending.CLOSE)
             case _:
@@ -157,12 +146,10 @@ class _Acting:
                 messages.append(message)
 
             await self._app(scope, self._unaware(receive), collect)
-            await self.write(_falsify(messages, fault, self._headers))
+            await self.write(_falsify(messages, fault, self.headers))
             self.end(Ending.CLOSE)
             return
-        pace = fault.bytes_per_s if isinstance(fault, Dribble) else None
-        passing = _Passing(self, fault, self._headers, pace)
-        await self._app(scope, self._unaware(receive), passing.send)
+        await self._app(scope, self._unaware(receive), _Passing(self, fault).send)
         self.end(fault.by if isinstance(fault, Cut) else Ending.CLOSE)
 
     async def write(self, content: bytes, bytes_per_s: float | None = None) -> None:
@@ -196,11 +183,10 @@ class _Acting:
 class _Passing:
     """An answer on its way through: cut, slow, or without end."""
 
-    def __init__(self, acting: _Acting, fault: Fault, headers: Mapping[str, str], pace: float | None) -> None:
+    def __init__(self, acting: _Acting, fault: Fault) -> None:
         self._acting = acting
         self._fault = fault
-        self._headers = headers
-        self._pace = pace
+        self._pace = fault.bytes_per_s if isinstance(fault, Dribble) else None
         self._cut = fault if isinstance(fault, Cut) else None
         self._is_chunked = self._is_stream = self._has_inserted = False
         self._sent = self._events = 0
@@ -214,7 +200,7 @@ class _Passing:
             await self._go_on(message.get("body", b""), is_last=not message.get("more_body", False))
 
     async def _begin(self, message: MutableMapping[str, Any]) -> None:
-        headers = [*message["headers"], *_encode(self._headers)]
+        headers = [*message["headers"], *_encode(self._acting.headers)]
         if self._fault is Word.ENDLESS_BODY:
             headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
             self._is_stream = any(b"event-stream" in value for _, value in headers)

@@ -150,6 +150,16 @@ class Fields:
             return None
         return tuple(Fields(value, self.where(f"{name}[{number}]")) for number, value in enumerate(values))
 
+    def needed_objects(
+        self, name: str, *, most: int, one: str, code: str = "array_below_min_length"
+    ) -> tuple[Fields, ...]:
+        """At least one; `one` is what each is called."""
+        self.need(name)
+        found = self.objects(name, most=most)
+        if not found:
+            raise self.invalid(name, f"expected at least one {one}.", code)
+        return found
+
     def array(self, name: str, *, most: int) -> list[object] | None:
         values = self._typed(name, list)
         if values is not None and len(values) > most:
@@ -417,10 +427,7 @@ def _read_filter(wanted: Fields, depth: int) -> AttributeFilter:
     if kind not in {"and", "or"}:
         return _read_comparison(wanted, Comparison(kind))
     wanted.only("type", "filters")
-    wanted.need("filters")
-    parts = wanted.objects("filters", most=MAX_FILTERS) or ()
-    if not parts:
-        raise wanted.invalid("filters", "expected at least one filter.", "array_below_min_length")
+    parts = wanted.needed_objects("filters", most=MAX_FILTERS, one="filter")
     return Combined(filters=tuple(_read_filter(part, depth + 1) for part in parts), needs_all=kind == "and")
 
 
@@ -469,15 +476,32 @@ def read_chunking(body: Fields) -> Chunking:
     return Chunking(max_tokens=size, overlap_tokens=overlap)
 
 
-def read_idle_time(body: Fields, unit: str, *, most: int) -> int | None:
-    """After how many of a unit without use it expires; None if that is not said."""
-    policy = body.mapping("expires_after")
+def read_lifetime(
+    body: Fields, unit: str, *, least: int = 1, most: int, name: str = "expires_after", anchor: str = "last_active_at"
+) -> int | None:
+    """How many of a unit after its last use, or another moment, it expires; None if that is not said."""
+    policy = body.mapping(name)
     if policy is None:
         return None
     policy.only("anchor", unit)
-    policy.needed_choice("anchor", ("last_active_at",))
+    policy.needed_choice("anchor", (anchor,))
     policy.need(unit)
-    return policy.integer(unit, least=1, most=most)
+    return policy.integer(unit, least=least, most=most)
+
+
+def read_output(fields: Fields, *, most_parts: int) -> str:
+    """What a function gave back: a text, or parts of one."""
+    if not isinstance(fields.values.get("output"), list):
+        return fields.text("output", longest=MAX_FUNCTION_TEXT) or ""
+    parts = fields.objects("output", most=most_parts) or ()
+    return "\n".join(read_part(part, "input_text", "text", longest=MAX_FUNCTION_TEXT) for part in parts)
+
+
+def read_part(part: Fields, kind: str, name: str, *, longest: int) -> str:
+    """The text of a part that can't be of another kind, and has nothing else."""
+    part.needed_choice("type", (kind,))
+    part.only("type", name)
+    return part.text(name, longest=longest) or ""
 
 
 def read_limits(body: Fields) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from pathlib import Path
 
 from runner.cli.sync import UploadProgress
@@ -28,7 +29,7 @@ def make_file(name: str) -> HashedFile:
 def test_a_line_at_the_start_and_for_each_hundred_megabytes() -> None:
     shown: list[str] = []
     file = make_file("big.zip")
-    with UploadProgress(io.StringIO(), shown.extend, str) as progress:
+    with closing(UploadProgress(io.StringIO(), shown.extend, str)) as progress:
         for sent_bytes in range(0, SIZE_BYTES + 1, 10_000_000):
             progress.on_upload(Uploading(file=file, sent_bytes=sent_bytes))
         progress.on_upload(Uploading(file=file, sent_bytes=SIZE_BYTES, is_over=True))
@@ -42,7 +43,7 @@ def test_a_line_at_the_start_and_for_each_hundred_megabytes() -> None:
 def test_a_file_that_is_sent_again_after_a_failure_starts_anew() -> None:
     shown: list[str] = []
     file = make_file("big.zip")
-    with UploadProgress(io.StringIO(), shown.extend, str) as progress:
+    with closing(UploadProgress(io.StringIO(), shown.extend, str)) as progress:
         for _ in range(2):
             progress.on_upload(Uploading(file=file, sent_bytes=0))
             progress.on_upload(Uploading(file=file, sent_bytes=5, is_over=True))
@@ -56,7 +57,7 @@ class Terminal(io.StringIO):
 
 def test_on_a_terminal_names_and_lines_are_harmless_and_without_secrets() -> None:
     terminal = Terminal()
-    with UploadProgress(terminal, lambda _: None, lambda text: text.replace("s3cret-key", "***")) as progress:
+    with closing(UploadProgress(terminal, lambda _: None, lambda text: text.replace("s3cret-key", "***"))) as progress:
         progress.on_upload(Uploading(file=make_file("s3cret-key\x1b]0;a\x07.zip"), sent_bytes=1))
         progress.show(["a line with s3cret-key\x1b]0;b\x07"])
     assert "s3cret-key" not in terminal.getvalue()

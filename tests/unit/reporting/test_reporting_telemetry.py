@@ -135,6 +135,7 @@ def test_hostile_text_costs_no_span_and_the_verdicts_on_all_turns_are_events_too
     for result in results:
         telemetry.on_event(ScenarioFinished(result=result))
     telemetry.on_event(PlayFinished(report=report_of(results)))
+    telemetry.close()
     assert telemetry.note == ""
     cases = {span.span_id: read(span) for span in collector.spans() if span.name == "test case"}
     assert len(cases) == 10

@@ -77,7 +77,7 @@ def test_a_seed_decides_what_a_chance_draws_whatever_else_comes(plan) -> None:
 def test_a_text_in_the_body_picks_requests_whatever_their_order(plan) -> None:
     faults = Faults(plan("faults: [{on: POST /v1/responses, contains: scenario 17., do: drop}]"))
 
-    assert faults.reads_bodies
+    assert faults.plan.reads_bodies
     assert met(faults, "POST /v1/responses", 1, b'{"input": "scenario 17."}') == [1]
     assert met(faults, "POST /v1/responses", 1, b'{"input": "scenario 18."}') == []
 

@@ -12,7 +12,6 @@ import pytest
 from engine_kit import Brain, Clock, engine_at, keep
 
 from runner.server.engine.containers import (
-    NewContainer,
     add_copies,
     copy_upload,
     create_container,
@@ -54,7 +53,7 @@ def on_disk(state: Path) -> int:
 async def test_a_container_expires_20_minutes_after_its_last_use(tmp_path: Path) -> None:
     clock = Clock()
     async with engine_at(tmp_path, clock=clock) as engine:
-        container = create_container(engine, NewContainer(name="one"))
+        container = create_container(engine, "one")
         keep_uploaded(engine, container.id, await arrive(engine, b"a"), "a.txt")
         clock.now += 1_199
         sweep(engine)
@@ -76,7 +75,7 @@ async def test_a_container_expires_20_minutes_after_its_last_use(tmp_path: Path)
 async def test_a_container_that_was_used_meanwhile_does_not_expire(tmp_path: Path) -> None:
     clock = Clock()
     async with engine_at(tmp_path, clock=clock) as engine:
-        container = create_container(engine, NewContainer(name="one", idle_s=60))
+        container = create_container(engine, "one", idle_s=60)
         clock.now += 59
         use_container(engine, container.id)
         clock.now += 59
@@ -89,8 +88,8 @@ async def test_a_container_that_was_used_meanwhile_does_not_expire(tmp_path: Pat
 async def test_a_content_stays_on_disk_as_long_as_any_file_has_it(tmp_path: Path) -> None:
     async with engine_at(tmp_path) as engine:
         upload = await keep(engine, "a.txt", b"a")
-        one = create_container(engine, NewContainer(name="one", file_ids=(upload.id,)))
-        other = create_container(engine, NewContainer(name="other"))
+        one = create_container(engine, "one", file_ids=(upload.id,))
+        other = create_container(engine, "other")
         keep_uploaded(engine, other.id, await arrive(engine, b"a"), "a.txt")
 
         delete_file(engine, upload.id)
@@ -110,7 +109,7 @@ async def test_an_upload_to_a_container_that_is_gone_leaves_nothing(tmp_path: Pa
 
 async def test_what_code_writes_again_keeps_its_id_and_loses_the_old_content(tmp_path: Path) -> None:
     async with engine_at(tmp_path) as engine:
-        container = create_container(engine, NewContainer(name="one"))
+        container = create_container(engine, "one")
         first = keep_written(engine, container.id, await arrive(engine, b"1"), "sub/a.txt")
         second = keep_written(engine, container.id, await arrive(engine, b"22"), "sub/a.txt")
 
@@ -125,7 +124,7 @@ async def test_what_code_writes_again_keeps_its_id_and_loses_the_old_content(tmp
 
 async def test_what_was_not_written_down_to_its_end_leaves_the_old_contents(tmp_path: Path) -> None:
     async with engine_at(tmp_path) as engine:
-        container = create_container(engine, NewContainer(name="one"))
+        container = create_container(engine, "one")
         keep_written(engine, container.id, await arrive(engine, b"old"), "a.txt")
         keep_written(engine, container.id, await arrive(engine, b"other"), "b.txt")
         newer = await arrive(engine, b"new")
@@ -144,7 +143,7 @@ async def test_what_was_not_written_down_to_its_end_leaves_the_old_contents(tmp_
 async def test_copies_are_made_once_for_auto_and_as_often_as_the_client_asks(tmp_path: Path) -> None:
     async with engine_at(tmp_path) as engine:
         upload = await keep(engine, "../a.txt", b"a")
-        container = create_container(engine, NewContainer(name="one", file_ids=(upload.id, upload.id)))
+        container = create_container(engine, "one", file_ids=(upload.id, upload.id))
         keep_written(engine, container.id, await arrive(engine, b"changed"), "a.txt")
         add_copies(engine, container.id, (upload.id,))
         assert files_of(engine, container) == {"a.txt": b"changed"}
@@ -180,7 +179,7 @@ async def run_code(engine: Engine, code: str, container: str) -> RunRecord:
 
 async def test_a_container_that_goes_while_the_model_thinks_fails_the_run(tmp_path: Path) -> None:
     async with engine_at(tmp_path, Brain(typist)) as engine:
-        container = create_container(engine, NewContainer(name="one"))
+        container = create_container(engine, "one")
         response = start_response(engine, order("1", container.id))
         delete_container(engine, container.id)
         while (run := need(engine, RunRecord, response.run_id)).state.is_active:
@@ -207,8 +206,8 @@ async def test_a_container_is_made_together_with_the_step_that_knows_of_it(tmp_p
 async def test_what_the_process_holds_of_a_container_goes_with_it(tmp_path: Path) -> None:
     lifetimes = Lifetimes(lease_s=0.04)
     async with engine_at(tmp_path, Brain(typist), lifetimes=lifetimes) as engine:
-        gone = create_container(engine, NewContainer(name="gone"))
-        stays = create_container(engine, NewContainer(name="stays"))
+        gone = create_container(engine, "gone")
+        stays = create_container(engine, "stays")
         for container in (gone, stays):
             await run_code(engine, "open('/mnt/data/own.txt', 'w').write('own')", container.id)
         tool = await engine.toolbox.open("code_interpreter")
@@ -227,7 +226,7 @@ async def test_a_damaged_container_does_not_end_the_care_for_runs(tmp_path: Path
     lifetimes = Lifetimes(lease_s=0.04)
     clock = Clock()
     async with engine_at(tmp_path, Brain(typist), clock=clock, lifetimes=lifetimes) as engine:
-        container = create_container(engine, NewContainer(name="one"))
+        container = create_container(engine, "one")
         await run_code(engine, "print(1)", container.id)
         with sqlite3.connect(tmp_path / "server.db", isolation_level=None) as database:
             database.execute("UPDATE objects SET body = '{' WHERE id = ?", (container.id,))

@@ -17,7 +17,6 @@ from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
     ResourceOrder,
-    SearchOrder,
     attach,
     attach_batch,
     create_store,
@@ -95,7 +94,7 @@ async def test_a_file_that_can_not_be_read_is_failed_with_the_reason(
         assert stored.failure is not None
         assert stored.failure.code == "invalid_file"
         assert reason in stored.failure.message
-        assert await search_store(engine, stored.store_id, SearchOrder(queries=("PNG PDF",))) == ()
+        assert await search_store(engine, stored.store_id, ("PNG PDF",)) == ()
 
 
 async def test_a_word_document_is_found_by_its_words(tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ async def test_a_word_document_is_found_by_its_words(tmp_path: Path) -> None:
     menu.save(str(tmp_path / "menu.docx"))
     async with engine_at(tmp_path / "state") as engine:
         stored = await put(engine, "menu.docx", (tmp_path / "menu.docx").read_bytes())
-        found = await search_store(engine, stored.store_id, SearchOrder(queries=("burger",)))
+        found = await search_store(engine, stored.store_id, ("burger",))
     assert [passage.text for passage in found] == ["Burger 23.75\nSoda 15.50"]
 
 
@@ -148,25 +147,24 @@ async def test_the_chunking_strategy_says_how_large_passages_are(tmp_path: Path)
     async with engine_at(tmp_path) as engine:
         small = await put(engine, "a.txt", text, Chunking(max_tokens=100, overlap_tokens=0))
         large = await put(engine, "a.txt", text, Chunking(max_tokens=4096, overlap_tokens=0))
-        order = SearchOrder(queries=("burgers",), limit=50)
-        assert len(await search_store(engine, small.store_id, order)) > 10
-        assert len(await search_store(engine, large.store_id, order)) == 1
+        assert len(await search_store(engine, small.store_id, ("burgers",), limit=50)) > 10
+        assert len(await search_store(engine, large.store_id, ("burgers",), limit=50)) == 1
 
 
 async def test_a_passage_is_found_by_its_meaning(tmp_path: Path) -> None:
     async with engine_at(tmp_path, EmbeddingBrain()) as engine:
         stored = await put(engine, "a.txt", b"The old boat sails at nine.")
-        found = await search_store(engine, stored.store_id, SearchOrder(queries=("ship",)))
+        found = await search_store(engine, stored.store_id, ("ship",))
         assert [passage.text for passage in found] == ["The old boat sails at nine."]
         assert 0 < found[0].score <= 1
-        assert await search_store(engine, stored.store_id, SearchOrder(queries=("bread",))) == ()
+        assert await search_store(engine, stored.store_id, ("bread",)) == ()
 
 
 async def test_what_both_searches_find_comes_first_with_the_full_score(tmp_path: Path) -> None:
     lines = "\n".join(("hound " * 70, "ship sails " * 70, "boat " * 70)).encode()
     async with engine_at(tmp_path, EmbeddingBrain()) as engine:
         stored = await put(engine, "a.txt", lines, Chunking(max_tokens=100, overlap_tokens=0))
-        found = await search_store(engine, stored.store_id, SearchOrder(queries=("ship sails",)))
+        found = await search_store(engine, stored.store_id, ("ship sails",))
         assert found[0].text.startswith("ship sails")
         assert any(passage.text.startswith("boat") for passage in found)
         assert not any(passage.text.startswith("hound") for passage in found)
@@ -183,8 +181,8 @@ async def test_without_vectors_at_indexing_a_file_is_searched_by_keywords(
             stored = await put(engine, "a.txt", b"The old boat sails at nine.")
             brain.embedder.broken = False
             assert stored.state is IndexState.COMPLETED
-            assert await search_store(engine, stored.store_id, SearchOrder(queries=("ship",))) == ()
-            assert len(await search_store(engine, stored.store_id, SearchOrder(queries=("boat",)))) == 1
+            assert await search_store(engine, stored.store_id, ("ship",)) == ()
+            assert len(await search_store(engine, stored.store_id, ("boat",))) == 1
     assert "connection refused" in caplog.text
 
 
@@ -193,8 +191,8 @@ async def test_without_vectors_at_the_search_keywords_alone_count(tmp_path: Path
     async with engine_at(tmp_path, brain) as engine:
         stored = await put(engine, "a.txt", b"The old boat sails at nine.")
         brain.embedder.broken = True
-        assert await search_store(engine, stored.store_id, SearchOrder(queries=("ship",))) == ()
-        assert len(await search_store(engine, stored.store_id, SearchOrder(queries=("boat",)))) == 1
+        assert await search_store(engine, stored.store_id, ("ship",)) == ()
+        assert len(await search_store(engine, stored.store_id, ("boat",))) == 1
 
 
 async def test_vectors_are_asked_for_in_batches(tmp_path: Path) -> None:
@@ -249,7 +247,7 @@ async def test_two_files_that_code_would_see_under_one_name_are_both_there(tmp_p
         resources = ResourceOrder(code_file_ids=tuple(file.id for file in files))
         guide = make_assistant(engine, "code_interpreter", resources=resources)
         run = await ask(engine, RunOrder(assistant_id=guide.id), "What is there?")
-        given = find_code_files(engine, run, None).given
+        given, _ = find_code_files(engine, run, None)
 
     assert {name: path.read_bytes() for name, path in given.items()} == {
         "bill.csv": b"june",

@@ -10,16 +10,7 @@ from pathlib import Path
 import pytest
 from engine_kit import Brain, Clock, ask, ended, engine_at, keep, listening, make_assistant, says, until
 
-from runner.server.engine.core import (
-    Engine,
-    Event,
-    Lifetimes,
-    MessageGrew,
-    MessageWritten,
-    RunChanged,
-    StepChanged,
-    need,
-)
+from runner.server.engine.core import Engine, Event, Lifetimes, MessageGrew, need
 from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
@@ -86,16 +77,16 @@ async def test_a_run_tells_its_listeners_every_change_in_order(tmp_path: Path) -
             await ended(engine, run.id)
 
     assert [type(event) for event in events] == [
-        RunChanged,
-        StepChanged,
-        MessageWritten,
+        RunRecord,
+        StepRecord,
+        MessageRecord,
         MessageGrew,
-        MessageWritten,
-        StepChanged,
-        RunChanged,
+        MessageRecord,
+        StepRecord,
+        RunRecord,
     ]
-    assert isinstance(events[-1], RunChanged)
-    assert events[-1].run.state is RunState.COMPLETED
+    assert isinstance(events[-1], RunRecord)
+    assert events[-1].state is RunState.COMPLETED
 
 
 async def test_an_inference_that_never_answers_is_stopped_after_so_many_moves(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from runner.server.engine.core import RunChanged
 from runner.server.engine.state.records import Brief, RunRecord, RunState
 from runner.server.faces.assistants_api.runs import RunEvents
 
@@ -29,7 +28,7 @@ def test_a_cancelled_run_was_cancelling_before_and_each_is_told_once(seen: list[
     told = [
         (name, body["status"], body["cancelled_at"])
         for state in seen
-        for name, body in events.write(RunChanged(run=replace(RUN, state=RunState(state), ended_at=ended.get(state))))
+        for name, body in events.write(replace(RUN, state=RunState(state), ended_at=ended.get(state)))
     ]
     assert told == BOTH
     assert events.is_over

@@ -15,7 +15,7 @@ from typing import cast
 
 from runner.did_you_mean import suggest
 from runner.server.engine.containers import keep_produced, lock_container, mark_paths, place_calls
-from runner.server.engine.core import CallFinished, Engine, Gone, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.core import CallFinished, Engine, Gone, MessageGrew
 from runner.server.engine.documents import find_attributes, touch_stores
 from runner.server.engine.runs.context import (
     COMPLETION,
@@ -107,7 +107,7 @@ def move_run(engine: Engine, run_id: str, to: RunState, failure: Failure | None 
         engine.store.replace(run)
         if not run.is_being_worked_on:
             engine.store.release(run_id)
-    engine.feed.tell(run_id, RunChanged(run=run))
+    engine.feed.tell(run_id, run)
     return run
 
 
@@ -121,7 +121,7 @@ def _close_steps(engine: Engine, run: RunRecord, failure: Failure | None) -> Tok
             state = _STEP_ENDS.get(run.state, StepState.FAILED)
             closed = replace(step, state=state, ended_at=engine.now(), failure=failure)
             engine.store.replace(closed)
-            engine.feed.tell(run.id, StepChanged(step=closed))
+            engine.feed.tell(run.id, closed)
     return tokens
 
 
@@ -135,7 +135,7 @@ def _close_message(engine: Engine, run: RunRecord, message_id: str) -> None:
             ended_at=engine.now(),
         )
         engine.store.replace(message)
-        engine.feed.tell(run.id, MessageWritten(message=message))
+        engine.feed.tell(run.id, message)
 
 
 def break_off(engine: Engine, run_id: str, reason: str) -> None:
@@ -155,7 +155,7 @@ async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
         gone = f"Container with id '{refusal.object_id}' not found." if isinstance(refusal, Missing) else None
         _fail(engine, run, gone or str(refusal))
         return False
-    engine.feed.tell(run.id, StepChanged(step=step))
+    engine.feed.tell(run.id, step)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_make_call(engine, run, step, number)) for number in range(len(step.calls))]
     step = replace(step, calls=tuple(task.result() for task in tasks))
@@ -189,7 +189,7 @@ def close_step(engine: Engine, step: StepRecord) -> None:
         ended_at=engine.now(),
     )
     engine.store.replace(step)
-    engine.feed.tell(step.run_id, StepChanged(step=step))
+    engine.feed.tell(step.run_id, step)
 
 
 async def _make_call(engine: Engine, run: RunRecord, step: StepRecord, number: int) -> ToolCall | FunctionCall:
@@ -451,7 +451,7 @@ class MessageWriter:
             write(message)
             write(step)
         rest = grow(message.id, parts[-1], len(self._heard) if len(parts) == 1 else 0)
-        self._engine.feed.tell(self._run.id, *rest, MessageWritten(message=message), StepChanged(step=step))
+        self._engine.feed.tell(self._run.id, *rest, message, step)
         return True
 
     def _is_allowed(self) -> bool:
@@ -471,7 +471,7 @@ class MessageWriter:
                 run_id=self._run.id,
             )
             self._step = replace(new_step(self._engine, self._run), message_id=self._message.id)
-            self._engine.feed.tell(self._run.id, StepChanged(step=self._step), MessageWritten(message=self._message))
+            self._engine.feed.tell(self._run.id, self._step, self._message)
         return self._message, self._step
 
     def _after_what_was_heard(self, part: TextPart | RefusalPart) -> tuple[TextPart | RefusalPart, ...]:

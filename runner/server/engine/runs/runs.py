@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.domain.files import file_type
 from runner.server.engine.containers import expire_container
-from runner.server.engine.core import Engine, Event, RunChanged, need, set_fields
+from runner.server.engine.core import Engine, Event, need, set_fields
 from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
@@ -286,14 +286,7 @@ def leave_run(engine: Engine, run_id: str) -> None:
         engine.workers.cancel(run_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionOutput:
-    call_id: str
-    output: str
-    is_error: bool = False
-
-
-def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequence[FunctionOutput]) -> RunRecord:
+def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequence[FunctionCall]) -> RunRecord:
     """Go on with a run that waits, in whichever process this is: nobody else works on it.
 
     Raises Conflict if it doesn't wait, and Refusal unless each awaited call is answered exactly once.
@@ -303,15 +296,15 @@ def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequenc
         if run.state is not RunState.REQUIRES_ACTION:
             raise Conflict(f'Runs in status "{run.state.value}" do not accept tool outputs.')
         awaited = [call.id for call in run.awaited]
-        given = [one.call_id for one in outputs]
+        given = [one.id for one in outputs]
         if sorted(awaited) != sorted(given):
             raise Refusal(f"Expected tool outputs for call_ids {awaited}, got {given}")
         return take_outputs(engine, run, outputs)
 
 
-def take_outputs(engine: Engine, run: RunRecord, outputs: Sequence[FunctionOutput]) -> RunRecord:
+def take_outputs(engine: Engine, run: RunRecord, outputs: Sequence[FunctionCall]) -> RunRecord:
     """Within a transaction: note what the client answered to a run that waits, which goes on once no call is open."""
-    answers = {one.call_id: one for one in outputs}
+    answers = {one.id: one for one in outputs}
     steps = engine.store.children(StepRecord, run.id)
     answered = [answer_calls(step, answers) for step in steps if step.state is StepState.IN_PROGRESS]
     if any(step.open_calls for step in answered):
@@ -326,7 +319,7 @@ def take_outputs(engine: Engine, run: RunRecord, outputs: Sequence[FunctionOutpu
     return queued
 
 
-def answer_calls(step: StepRecord, answers: Mapping[str, FunctionOutput | FunctionCall]) -> StepRecord:
+def answer_calls(step: StepRecord, answers: Mapping[str, FunctionCall]) -> StepRecord:
     """The step with what the client answered, by the calls' ids."""
     calls = (
         replace(call, output=answers[call.id].output, is_error=answers[call.id].is_error)
@@ -363,8 +356,7 @@ class Subscription:
                     continue  # told while the wait was being given up: it comes before what the run is by now
                 with suppress(sqlite3.Error, Damaged):
                     sweep(self._engine)
-                run = self._engine.store.find(RunRecord, self._run_id)
-                return None if run is None else RunChanged(run=run)
+                return self._engine.store.find(RunRecord, self._run_id)
 
 
 def sweep(engine: Engine) -> None:

@@ -297,11 +297,14 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCall:
-    """One call of the client's function, with what the client answered (`output` None: not yet), be it an error."""
+    """One call of the client's function, with what the client answered (`output` None: not yet), be it an error.
+
+    The answer alone has the call's id, and may know neither name nor arguments.
+    """
 
     id: str
-    name: str
-    arguments: str
+    name: str = ""
+    arguments: str = ""
     output: str | None = None
     is_error: bool = False
 

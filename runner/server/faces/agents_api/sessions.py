@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need
-from runner.server.engine.runs.runs import FunctionOutput, NewMessage, active_run, has_declined, sweep
+from runner.server.engine.runs.runs import NewMessage, active_run, has_declined, sweep
 from runner.server.engine.sessions import (
     WORKSPACE,
     cancel_turn,
@@ -39,7 +39,7 @@ from runner.server.engine.state.records import (
     TextPart,
     ToolCall,
 )
-from runner.server.engine.state.store import Conflict, Damaged
+from runner.server.engine.state.store import Damaged
 from runner.server.faces.agents_api import environments
 from runner.server.faces.agents_api.agents import DEFINITION, new_agent, read_definition, render_definition
 from runner.server.faces.agents_api.environments import read_environment, render_environment
@@ -53,21 +53,23 @@ from runner.server.wire.fields import (
     read_body,
     read_flag,
     read_metadata,
+    read_output,
     read_page,
     read_query,
 )
 from runner.server.wire.replies import (
     DECLINED,
     Answered,
-    EventStream,
     cut_page,
-    deleted_body,
+    deleting,
     finding,
     noting,
     page_body,
+    render_head,
     render_usage,
     resource_routes,
     route,
+    stream_events,
     unix_seconds,
     write_event,
 )
@@ -99,13 +101,10 @@ def routes(engine: Engine) -> list[Route]:
         ]
         return cut_page([render_session(engine, one) for one in found], page)
 
-    def delete(request: Request) -> Json:
-        session_id = request.path_params["session_id"]
-        try:
-            delete_session(engine, session_id)
-        except Conflict as error:
-            raise BadRequest(str(error), code=error.code, status=409) from error
-        return deleted_body(session_id, "agent.session")
+    def browse_items(request: Request) -> Json:
+        page = read_page(read_query(request, *FORWARD_PARAMETERS))
+        runs = engine.store.children(RunRecord, find(request).thread_id)
+        return cut_page([item for run in runs for item in render_items(engine, run)], page)
 
     return [
         *resource_routes(
@@ -115,7 +114,8 @@ def routes(engine: Engine) -> list[Route]:
             browse=browse,
             retrieve=lambda request: render_session(engine, find(request)),
             update=noting(engine, find, partial(render_session, engine)),
-            delete=delete,
+            delete=deleting("session_id", partial(delete_session, engine), "agent.session"),
+            get_items=browse_items,
         ),
         *_event_routes(engine, find),
         *_turn_routes(engine, find),
@@ -141,7 +141,7 @@ async def _create(engine: Engine, request: Request) -> Answered:
     session = await create_session(engine, agent, read_metadata(body) or {}, messages, environment)
     if not is_streamed:
         return render_session(engine, session)
-    return EventStream(
+    return stream_events(
         stream_session(engine, session, SessionEvents(engine, session, from_start=True), until_idle=True)
     )
 
@@ -172,16 +172,13 @@ def _read_message(message: Fields) -> NewMessage:
     message.only("role", "content")
     message.needed_choice("role", ("user",))
     parts: list[TextPart | ImagePart] = []
-    for part in message.objects("content", most=MAX_PARTS) or ():
+    for part in message.needed_objects("content", most=MAX_PARTS, one="part", code="invalid_value"):
         if part.needed_choice("type", ("input_text", "input_image")) == "input_text":
             part.only("type", "text")
             parts.append(TextPart(text=part.needed_text("text", longest=MAX_TEXT)))
         else:
             part.only("type", "image_url")
             parts.append(ImagePart(url=part.needed_text("image_url", longest=MAX_IMAGE)))
-    if not parts:
-        message.need("content")
-        raise message.invalid("content", "expected at least one part.", "invalid_value")
     return NewMessage(role=Role.USER, parts=tuple(parts))
 
 
@@ -195,19 +192,16 @@ def _event_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> l
         body.need("events")
         acts = [_read_event(engine, event) for event in body.objects("events", most=MAX_EVENTS) or ()]
         session = find(request)
-        try:
-            with engine.store.transaction():
-                if note_key(engine, session.id, key):
-                    for act in acts:
-                        act(session)
-        except Conflict as error:
-            raise BadRequest(str(error), code=error.code, status=409) from error
+        with engine.store.transaction():
+            if note_key(engine, session.id, key):
+                for act in acts:
+                    act(session)
         return Response(status_code=202)
 
     def stream(request: Request) -> Response:
         read_flag(read_query(request, "include_obfuscation"), "include_obfuscation")
         session = find(request)
-        return EventStream(stream_session(engine, session, SessionEvents(engine, session)))
+        return stream_events(stream_session(engine, session, SessionEvents(engine, session)))
 
     path = "/agents/sessions/{session_id}/events"
     return [route("POST", path, create), route("GET", path, stream)]
@@ -220,29 +214,16 @@ def _read_event(engine: Engine, event: Fields) -> Callable[[SessionRecord], obje
         return lambda session: cancel_turn(engine, session)
     if kind == f"{_INPUT}message":
         event.only("type", "input")
-        messages = tuple(_read_message(one) for one in event.objects("input", most=MAX_PARTS) or ())
-        if not messages:
-            event.need("input")
-            raise event.invalid("input", "expected at least one message.", "invalid_value")
+        given = event.needed_objects("input", most=MAX_PARTS, one="message", code="invalid_value")
+        messages = tuple(map(_read_message, given))
         return lambda session: start_turn(engine, session, messages)
     event.only("type", "turn_id", "call_id", "success", "output", "error")
     event.need("success")
     is_error = not event.flag("success")
-    said = event.text("error", longest=MAX_FUNCTION_TEXT) if is_error else _read_output(event)
-    output = FunctionOutput(call_id=event.needed_text("call_id"), output=said or "", is_error=is_error)
+    said = event.text("error", longest=MAX_FUNCTION_TEXT) if is_error else read_output(event, most_parts=MAX_PARTS)
+    answer = FunctionCall(id=event.needed_text("call_id"), output=said or "", is_error=is_error)
     turn_id = event.needed_text("turn_id")
-    return lambda session: take_result(engine, session, turn_id, output)
-
-
-def _read_output(event: Fields) -> str | None:
-    if not isinstance(event.values.get("output"), list):
-        return event.text("output", longest=MAX_FUNCTION_TEXT)
-    texts = []
-    for part in event.objects("output", most=MAX_PARTS) or ():
-        part.needed_choice("type", ("input_text",))
-        part.only("type", "text")
-        texts.append(part.text("text", longest=MAX_FUNCTION_TEXT) or "")
-    return "\n".join(texts)
+    return lambda session: take_result(engine, session, turn_id, answer)
 
 
 def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> list[Route]:
@@ -260,23 +241,13 @@ def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> li
         items = render_items(engine, find_turn(request))
         return cut_page(items, page)
 
-    def browse_all_items(request: Request) -> Json:
-        page = read_page(read_query(request, *FORWARD_PARAMETERS))
-        runs = engine.store.children(RunRecord, find(request).thread_id)
-        items = [item for run in runs for item in render_items(engine, run)]
-        return cut_page(items, page)
-
-    path = "/agents/sessions/{session_id}/turns"
-    return [
-        *resource_routes(
-            path,
-            "turn_id",
-            browse=browse,
-            retrieve=lambda request: render_turn(find(request), find_turn(request)),
-        ),
-        route("GET", f"{path}/{{turn_id}}/items", browse_items),
-        route("GET", "/agents/sessions/{session_id}/items", browse_all_items),
-    ]
+    return resource_routes(
+        "/agents/sessions/{session_id}/turns",
+        "turn_id",
+        browse=browse,
+        retrieve=lambda request: render_turn(find(request), find_turn(request)),
+        get_items=browse_items,
+    )
 
 
 _STATUSES = {
@@ -304,9 +275,7 @@ def render_session(engine: Engine, session: SessionRecord) -> Json:
     status = "idle" if run is None else "requires_action" if actions else "in_progress"
     declined = runs[-1].id if runs and run is None and has_declined(engine, runs[-1].id) else None
     return {
-        "id": session.id,
-        "object": "agent.session",
-        "created_at": unix_seconds(session.created_at),
+        **render_head(session, "agent.session"),
         "last_active_at": unix_seconds(session.active_at),
         "agent": render_definition(session.agent),
         "environment": render_environment(engine, session),

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from runner.server.engine.core import Engine, drop
 from runner.server.engine.documents import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
-from runner.server.engine.runs.runs import FunctionOutput, keep_assistant
+from runner.server.engine.runs.runs import keep_assistant
 from runner.server.engine.state.records import AssistantRecord, Brief, FunctionCall, Resources, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
 from runner.server.wire import fields
@@ -27,7 +27,7 @@ from runner.server.wire.fields import (
     read_metadata,
     read_name,
 )
-from runner.server.wire.replies import browsing, deleting, finding, resource_routes, unix_seconds
+from runner.server.wire.replies import browsing, deleting, finding, render_head, resource_routes
 
 MAX_OUTPUTS = 128
 _RESERVED = ("auto", "none", "required", "code_interpreter", "file_search")
@@ -64,14 +64,14 @@ def render_required_action(awaited: tuple[FunctionCall, ...]) -> Json | None:
     return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}} if calls else None
 
 
-def read_outputs(body: Fields) -> tuple[FunctionOutput, ...]:
+def read_outputs(body: Fields) -> tuple[FunctionCall, ...]:
     body.only("tool_outputs", "stream")
     body.need("tool_outputs")
     read = []
     for one in body.objects("tool_outputs", most=MAX_OUTPUTS) or ():
         one.only("tool_call_id", "output")
         call_id, output = one.needed_text("tool_call_id"), one.text("output", longest=MAX_FUNCTION_TEXT) or ""
-        read.append(FunctionOutput(call_id=call_id, output=output))
+        read.append(FunctionCall(id=call_id, output=output))
     return tuple(read)
 
 
@@ -314,9 +314,7 @@ def _read_changes(body: Fields) -> Callable[[AssistantRecord], AssistantRecord]:
 
 def render_assistant(assistant: AssistantRecord) -> Json:
     return {
-        "id": assistant.id,
-        "object": "assistant",
-        "created_at": unix_seconds(assistant.created_at),
+        **render_head(assistant, "assistant"),
         "name": assistant.name,
         "description": assistant.description,
         **render_brief(assistant.brief),

@@ -43,6 +43,7 @@ from runner.server.wire.replies import (
     deleting,
     finding,
     noting,
+    render_head,
     resource_routes,
     unix_seconds,
 )
@@ -167,13 +168,10 @@ def _read_part(part: Fields) -> TextPart | ImagePart:
 
 def _read_attachment(attachment: Fields) -> Attachment:
     attachment.only("file_id", "tools")
-    attachment.need("tools")
     tools = []
-    for tool in attachment.objects("tools", most=len(_TOOLS)) or ():
+    for tool in attachment.needed_objects("tools", most=len(_TOOLS), one="tool"):
         tool.only("type")
         tools.append(tool.needed_choice("type", _TOOLS))
-    if not tools:
-        raise attachment.invalid("tools", "expected at least one tool.", "array_below_min_length")
     return Attachment(file_id=attachment.needed_text("file_id"), tools=tuple(tools))
 
 
@@ -181,9 +179,7 @@ def render_message(message: MessageRecord, *, streamed: bool = False) -> Json:
     """The status is shown in streams, and of messages that are not complete: so it was recorded."""
     marker = {DECLINED: "true"} if message.declined else {}
     return {
-        "id": message.id,
-        "object": "thread.message",
-        "created_at": unix_seconds(message.created_at),
+        **render_head(message, "thread.message"),
         "assistant_id": message.assistant_id,
         "thread_id": message.thread_id,
         "run_id": message.run_id,
@@ -248,9 +244,7 @@ def _message_routes(engine: Engine) -> list[Route]:
 
 def render_thread(thread: ThreadRecord, *, in_full: bool = False) -> Json:
     return {
-        "id": thread.id,
-        "object": "thread",
-        "created_at": unix_seconds(thread.created_at),
+        **render_head(thread, "thread"),
         "metadata": dict(thread.metadata),
         "tool_resources": render_resources(thread.resources, in_full=in_full),
     }

@@ -10,16 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core import (
-    CallFinished,
-    Engine,
-    Event,
-    MessageGrew,
-    MessageWritten,
-    RunChanged,
-    StepChanged,
-    need,
-)
+from runner.server.engine.core import CallFinished, Engine, Event, MessageGrew, need
 from runner.server.engine.documents import ResourceOrder
 from runner.server.engine.runs.loop import split_into_pieces
 from runner.server.engine.runs.runs import (
@@ -79,14 +70,15 @@ from runner.server.wire.fields import (
     read_query,
 )
 from runner.server.wire.replies import (
-    EventStream,
     browsing,
     finding,
-    json_reply,
     noting,
     page_body,
+    render_head,
+    reply_at_work,
     resource_routes,
     route,
+    stream_events,
     unix_seconds,
     write_event,
 )
@@ -140,9 +132,7 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
     failure = None if is_incomplete else run.failure
     truncation = "auto" if run.last_messages is None else "last_messages"
     return {
-        "id": run.id,
-        "object": "thread.run",
-        "created_at": unix_seconds(run.created_at),
+        **render_head(run, "thread.run"),
         "assistant_id": run.assistant_id,
         "thread_id": run.thread_id,
         "status": run.state.value,
@@ -208,9 +198,7 @@ def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streame
     failure = step.failure
     is_open = step.state is StepState.IN_PROGRESS
     return {
-        "id": step.id,
-        "object": "thread.run.step",
-        "created_at": unix_seconds(step.created_at),
+        **render_head(step, "thread.run.step"),
         "run_id": step.run_id,
         "assistant_id": step.assistant_id,
         "thread_id": step.thread_id,
@@ -335,16 +323,16 @@ class RunEvents:
 
     def write(self, event: Event) -> Iterator[WireEvent]:
         match event:
-            case RunChanged(run=run):
+            case RunRecord() as run:
                 yield from self._write_run(run)
-            case StepChanged(step=step):
+            case StepRecord() as step:
                 yield from self._write_step(step)
             case CallFinished(step_id=step_id, number=number, call=call):
                 # What file search found comes with the step's end, as recorded.
                 if call.tool == "code_interpreter" and call.output:
                     outputs = [{"index": 0, "type": "logs", "logs": call.output}]
                     yield "thread.run.step.delta", _step_delta(step_id, number, call.tool, {"outputs": outputs})
-            case MessageWritten(message=message):
+            case MessageRecord() as message:
                 yield from self._write_message(message)
             case MessageGrew() as growth:
                 yield "thread.message.delta", self._deltas[growth.message_id].next(growth)
@@ -389,7 +377,7 @@ _GONE: WireEvent = (
 )
 
 
-def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> EventStream:
+def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> Response:
     """However it ends, the subscription is closed; if its client has left it, the run is stopped."""
 
     def end() -> None:
@@ -397,7 +385,7 @@ def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: R
         if not events.is_over:
             subscription.leave()
 
-    return EventStream(_follow(subscription, tuple(first), events), end)
+    return stream_events(_follow(subscription, tuple(first), events), end)
 
 
 async def _follow(subscription: Subscription, first: tuple[WireEvent, ...], events: RunEvents) -> AsyncIterator[bytes]:
@@ -418,8 +406,7 @@ def routes(engine: Engine) -> list[Route]:
 
 
 def reply_run(engine: Engine, run: RunRecord) -> Response:
-    age_s = engine.now() - run.created_at if run.state.is_active else None
-    return json_reply(render_run(run), work_age_s=age_s)
+    return reply_at_work(engine, render_run(run), run.created_at if run.state.is_active else None)
 
 
 def stream_new_run(engine: Engine, run: RunRecord, *before: WireEvent, with_content: bool) -> Response:
@@ -471,20 +458,18 @@ def _run_routes(engine: Engine) -> list[Route]:
             raise
         return stream_run(subscription, (), RunEvents(run, with_content=with_content))
 
-    path = "/threads/{thread_id}/runs"
-    one = f"{path}/{{run_id}}"
     return [
         route("POST", "/threads/runs", create_with_thread),
         *resource_routes(
-            path,
+            "/threads/{thread_id}/runs",
             "run_id",
             create=create,
             browse=browsing(engine, RunRecord, render_run, parent=find_thread),
             retrieve=lambda request: reply_run(engine, find(request)),
             update=noting(engine, find, partial(reply_run, engine)),
+            post_cancel=cancel,
+            post_submit_tool_outputs=submit_tool_outputs,
         ),
-        route("POST", f"{one}/cancel", cancel),
-        route("POST", f"{one}/submit_tool_outputs", submit_tool_outputs),
     ]
 
 
