@@ -21,6 +21,7 @@ from runner.config.declared_tools import tool as make_tool_schema
 from runner.config.exported_assistants import Export, as_mapping
 from runner.config.file_schemas import EFFORTS, assistants_schema
 from runner.config.writing import STEP, protect
+from runner.domain.assistant import PlainFormat
 from runner.domain.hosts import find_address_fault
 from runner.json_schema import find_mismatch, find_misspelt
 from runner.redaction import REPLACEMENT
@@ -356,8 +357,10 @@ def _hide_named(value: object) -> object:
 def _find_format_obstacle(written: Mapping[str, Any]) -> str:
     """Why a format can't be declared as it is; "" if it can."""
     ours = _written_format(written)
-    if find_mismatch(as_json(ours), _fields("assistant")[KEY]):
-        return "it is none that is known, or does not fit"
+    if wrong := find_mismatch(as_json(ours), _fields("assistant")[KEY]):
+        if written.get("type") in (one.value for one in PlainFormat):
+            return "it has options that are not known"
+        return f"it does not fit: {wrong}" if JSON_SCHEMA in written else "it is none that is known"
     if isinstance(ours, str):
         return ""
     obstacle = _find_schema_obstacle(written[JSON_SCHEMA]["schema"], written[JSON_SCHEMA])
