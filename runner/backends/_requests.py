@@ -128,8 +128,7 @@ class Api:
         """Send a change until it is taken: its key keeps it from being made twice. The answer has no body."""
 
         async def exchange() -> Reply[None]:
-            options: Any = {"headers": {"Idempotency-Key": key}}
-            _accept(await self._client.post(request.path, cast_to=httpx2.Response, body=request.body, options=options))
+            _accept(await self._call("post", request, {"Idempotency-Key": key}, body=request.body))
             return Reply(None, None)
 
         _unwrap(await self._send(request, exchange, attempts=READ_ATTEMPTS))
@@ -287,37 +286,30 @@ class Api:
         return exchange
 
     async def _get(self, request: Request) -> httpx2.Response:
-        return await self._client.get(request.path, cast_to=httpx2.Response, options={"params": request.query})
+        return await self._call("get", request)
 
     async def _delete(self, request: Request) -> httpx2.Response:
-        return await self._client.delete(request.path, cast_to=httpx2.Response)
+        return await self._call("delete", request)
 
     async def _post_streamed(self, request: Request) -> httpx2.Response:
         """The head of an answer; its body is yet to be read: that is what the header tells the SDK."""
-        return await self._client.post(
-            request.path,
-            cast_to=httpx2.Response,
-            body=request.body,
-            options={"params": request.query, "headers": {"X-Stainless-Raw-Response": "stream"}},
-        )
+        return await self._call("post", request, {"X-Stainless-Raw-Response": "stream"}, body=request.body)
 
     async def _post(self, request: Request) -> httpx2.Response:
         if request.file is None:
-            return await self._client.post(
-                request.path, cast_to=httpx2.Response, body=request.body, options={"params": request.query}
-            )
+            return await self._call("post", request, body=request.body)
         if '"' in request.file[0]:
             form = _Form(request.body, request.file)
-            return await self._client.post(
-                request.path, cast_to=httpx2.Response, content=form, options={"headers": form.headers}
-            )
-        return await self._client.post(
-            request.path,
-            cast_to=httpx2.Response,
-            body=dict(request.body),
-            files=[("file", request.file)],
-            options={"headers": {"Content-Type": "multipart/form-data"}},
-        )
+            return await self._call("post", request, form.headers, content=form)
+        headers = {"Content-Type": "multipart/form-data"}
+        return await self._call("post", request, headers, body=dict(request.body), files=[("file", request.file)])
+
+    async def _call(
+        self, verb: str, request: Request, headers: Mapping[str, str] | None = None, **content: Any
+    ) -> httpx2.Response:
+        send: Callable[..., Awaitable[httpx2.Response]] = getattr(self._client, verb)
+        options = {"params": request.query, "headers": headers or {}}
+        return await send(request.path, cast_to=httpx2.Response, options=options, **content)
 
 
 class _Form:

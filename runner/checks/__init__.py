@@ -3,7 +3,7 @@
 A check module has these names:
 
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters, which
-  `_schemas.py` helps to write; a text with `format: TOOL_NAME` has to be a tool's name, or a function's of the
+  `parameters` helps to write; a text with `format: TOOL_NAME` has to be a tool's name, or a function's of the
   assistant that is talked to; one with `format: FILE_NAME` names a file that the assistant gets, by the check's method
   `names(file: str) -> bool`; one with `format: TARGET_NAME` is a target of the project, with `format: API_NAME` an api,
   with `format: MODEL_NAME` a model, with `format: PROJECT_CODE` a Python function of its; a mapping with `format:
@@ -30,15 +30,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import IntEnum
 from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, Protocol, cast
 
 from runner.checks._packages import AddedModule, load_check
-from runner.checks._schemas import Schema, field
-from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, Usage
+from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, sum_usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -53,11 +53,52 @@ MODEL_NAME = "model-name"
 PROJECT_CODE = "project-code"
 JSON_SCHEMA = "json-schema"
 EXPECTATIONS = "expectations"
+Schema = dict[str, Any]
 MOST_DEPTH = 6
 """How deep checks may stand inside each other."""
 ORDINARY_ENDINGS = frozenset({Ending.ANSWERED})
 PASSES, FAILS, BREAKS = Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED
 """What may come of an example."""
+
+
+def parameters(
+    description: str,
+    /,
+    *,
+    required: Sequence[str] = (),
+    least: int = 0,
+    examples: Sequence[object] = (),
+    **fields: Schema,
+) -> Schema:
+    """The schema of a check: it has these fields and no others. `least` is how many of them it needs."""
+    rules = {"required": required, "minProperties": least, "examples": examples}
+    said = {name: rule for name, rule in rules.items() if rule}
+    return {"type": "object", "description": description, "properties": fields, **said, "additionalProperties": False}
+
+
+def field(kind: str | list[str], description: str, *examples: object, **rules: object) -> Schema:
+    """A field of one of JSON Schema's types, or of several, with its further rules."""
+    said = {"examples": list(examples)} if examples else {}
+    return {"type": kind, **said, **rules, "description": description}
+
+
+def text_field(description: str, *examples: str, **rules: object) -> Schema:
+    return field("string", description, *examples, minLength=1, **rules)
+
+
+def texts_field(description: str, *examples: str) -> Schema:
+    """One text or several."""
+    items = {"type": "string", "minLength": 1}
+    return field(["string", "array"], description, *examples, minLength=1, minItems=1, items=items)
+
+
+def choice(description: str, words: Sequence[str], *examples: str, **rules: object) -> Schema:
+    """One of these words."""
+    return field("string", description, *examples, enum=words, **rules)
+
+
+def flag(description: str, *, default: bool = False) -> Schema:
+    return field("boolean", description, default=default)
 
 
 def parts(description: str, *, example: object) -> Schema:
@@ -134,18 +175,6 @@ def join_runs(runs: Sequence[Run]) -> Run:
         duration_s=None if None in seconds else sum(filter(None, seconds)),
         is_replayed=any(run.is_replayed for run in runs),
     )
-
-
-def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
-    known = [usage for usage in usages if usage is not None]
-    if len(known) < len(usages):
-        return None
-
-    def add(name: str) -> int | None:
-        counts = [getattr(usage, name) for usage in known]
-        return None if None in counts else sum(counts)
-
-    return Usage(**{one.name: add(one.name) for one in fields(Usage)})
 
 
 class Ask(Protocol):
@@ -442,3 +471,59 @@ def _with_parts(value: object, inner: list[Part], build: Callable[[Expectation],
         case Mapping():
             return {key: _with_parts(one, inner, build) for key, one in value.items()}
     return value
+
+
+Amount = int | float | Decimal
+
+
+def limits_schema(what: str, *, example: Amount, whole: bool = True) -> Schema:
+    """The schemas of `max` and `min`; `what` is "words in the answer", say."""
+    kind = "integer" if whole else "number"
+    return {
+        "max": field(kind, f"So many {what} at most.", example, minimum=0),
+        "min": field(kind, f"So many {what} at least.", minimum=0),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """A check of an amount has these fields."""
+
+    max: Amount | None = None
+    min: Amount | None = None
+
+    def __post_init__(self) -> None:
+        check_limits(self.min, self.max)
+
+    def judge_amount(self, amount: Amount, unit: str) -> Finding:
+        """The finding on an amount; `unit` stands behind each figure: "words", "s"."""
+        too_many = self.max is not None and amount > self.max
+        too_few = self.min is not None and amount < self.min
+        reason = ""
+        if too_many or too_few:
+            by = abs(Decimal(str(amount)) - Decimal(str(self.max if too_many else self.min)))
+            reason = f"{_show(by)} {'over' if too_many else 'under'} the limit"
+        expected = f"{describe_limits(self.min, self.max)} {unit}"
+        return Finding(holds=not reason, expected=expected, found=f"{_show(amount)} {unit}", reason=reason)
+
+
+def check_limits(least: Amount | None, most: Amount | None, *, counts: bool = True) -> None:
+    """Raises ValueError for limits between which nothing is, and for none; what `counts` is never below 0."""
+    if least is None and most is None:
+        raise ValueError("say `max`, `min` or both")
+    if least is not None and most is not None and least > most:
+        raise ValueError(f"`min: {least}` is more than `max: {most}`")
+    if counts and not least and most is None:
+        raise ValueError("`min: 0` alone rules nothing out: there is never less")
+
+
+def describe_limits(least: Amount | None, most: Amount | None) -> str:
+    if least is None or most is None:
+        return f"at most {_show(most)}" if most is not None else f"at least {_show(least or 0)}"
+    return f"exactly {_show(most)}" if least == most else f"{_show(least)} to {_show(most)}"
+
+
+def _show(amount: Amount) -> str:
+    if isinstance(amount, int):
+        return f"{amount:,}"
+    return f"{Decimal(f'{amount:.6g}') if isinstance(amount, float) else amount:,f}"

@@ -10,7 +10,7 @@ from contextlib import nullcontext, suppress
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-from runner.checks._schemas import choice
+from runner.checks import choice
 
 _OPENING = re.compile(r"(`{3,10}|~{3,10})[ ]{0,3}([\w.+-]{0,20})(?:[ ][^`~]{0,100})?$")
 _LARGEST = 2_000_000

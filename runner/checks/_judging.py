@@ -10,11 +10,10 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Any, ClassVar
 
-from runner.checks import Ask, Exchange, sum_usage
-from runner.checks._schemas import Schema, choice, field
+from runner.checks import Ask, Exchange, Schema, choice, field
 from runner.checks._text import shorten
 from runner.did_you_mean import count
-from runner.domain.conversation import Run, Step
+from runner.domain.conversation import Run, Step, sum_usage
 from runner.domain.judgement import ENOUGH_S, Answer, Answers, Question, QuestionKind, Questions, Said
 from runner.domain.report import Finding
 from runner.errors import CheckBroken

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from runner.checks._schemas import flag
+from runner.checks import flag
 from runner.domain.report import Finding
 
 _MAX_SHOWN = 160

@@ -6,8 +6,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
-from runner.checks._schemas import parameters, text_field
+from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer, parameters, text_field
 from runner.checks._text import has_passage, normalise_wanted, quote, tell
 from runner.domain.conversation import Citation, FileId, Run, SearchResult, Step
 from runner.domain.report import Finding

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._schemas import parameters, texts_field
+from runner.checks import FAILS, PASSES, Example, an_answer, parameters, texts_field
 from runner.checks._text import as_tuple, has_passage, normalise_wanted, quote, shorten, tell
 from runner.checks.tool_called import calls_of, describe_calls
 from runner.domain.conversation import Run, Step

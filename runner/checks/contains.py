@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks import FAILS, PASSES, Example
-from runner.checks._schemas import flag, parameters, texts_field
+from runner.checks import FAILS, PASSES, Example, flag, parameters, texts_field
 from runner.checks._text import CASE, as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from runner import prices
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._limits import Limits, limits_schema
-from runner.checks._schemas import parameters
+from runner.checks import BREAKS, FAILS, PASSES, Example, Limits, an_answer, limits_schema, parameters
 from runner.domain.conversation import Run, Usage
 from runner.domain.report import Finding
 from runner.errors import CheckBroken

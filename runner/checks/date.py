@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
-from runner.checks import FAILS, PASSES, Example
-from runner.checks._schemas import choice, field, flag, parameters
+from runner.checks import FAILS, PASSES, Example, choice, field, flag, parameters
 from runner.checks._text import end_lines, normalise, shown_text, tell
 from runner.checks._wording import is_asked, is_denied, is_supposed
 from runner.domain.conversation import Run

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import FAILS, PASSES, Example
-from runner.checks._schemas import parameters, text_field
+from runner.checks import FAILS, PASSES, Example, parameters, text_field
 from runner.checks._text import CASE, normalise, normalise_wanted, quote, readings
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
+from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange, parameters, text_field
 from runner.checks._judging import FIELDS, Bounds, judge_criteria, read_criterion, show_exchange
-from runner.checks._schemas import parameters, text_field
 from runner.domain.report import Finding
 
 QUESTION = "Has the user reached the goal by the end of the conversation?"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, parameters
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
-from runner.checks._schemas import parameters
 from runner.checks._text import tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding

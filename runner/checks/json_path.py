@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, parts
+from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, field, parameters, parts, text_field
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json, same_value, show_json
 from runner.checks._parts import explain, name_parts, saying
-from runner.checks._schemas import field, parameters, text_field
 from runner.checks._text import quote, shorten, tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding, Outcome

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.checks import BREAKS, FAILS, JSON_SCHEMA, PASSES, Example, an_answer
+from runner.checks import BREAKS, FAILS, JSON_SCHEMA, PASSES, Example, an_answer, field, parameters
 from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
-from runner.checks._schemas import field, parameters
 from runner.checks._text import tell
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
+from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange, choice, field, parameters, text_field
 from runner.checks._judging import FIELDS, Bounds, Criterion, judge_criteria, read_criterion, show_exchange
-from runner.checks._schemas import choice, field, parameters, text_field
 from runner.domain.report import Finding
 
 RUBRIC = "Judge the assistant's work in this conversation."

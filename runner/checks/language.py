@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from runner.checks import BREAKS, FAILS, PASSES, Example
-from runner.checks._schemas import field, parameters
+from runner.checks import BREAKS, FAILS, PASSES, Example, field, parameters
 from runner.checks._text import shorten, shown_text
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

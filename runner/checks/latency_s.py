@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.checks import FAILS, NOT_MEASURED, PASSES, Example, an_answer
-from runner.checks._limits import Limits, describe_limits, limits_schema
-from runner.checks._schemas import parameters
+from runner.checks import (
+    FAILS,
+    NOT_MEASURED,
+    PASSES,
+    Example,
+    Limits,
+    an_answer,
+    describe_limits,
+    limits_schema,
+    parameters,
+)
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken

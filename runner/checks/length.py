@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import regex
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._limits import Limits, limits_schema
-from runner.checks._schemas import choice, parameters
+from runner.checks import BREAKS, FAILS, PASSES, Example, Limits, an_answer, choice, limits_schema, parameters
 from runner.checks._text import shown_text
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import regex
 
-from runner.checks import BREAKS, FAILS, PASSES, Example
-from runner.checks._schemas import flag, parameters, text_field
+from runner.checks import BREAKS, FAILS, PASSES, Example, flag, parameters, text_field
 from runner.checks._text import quote, shorten, shown_text
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import FAILS, PASSES, Example, applying, parts
+from runner.checks import FAILS, PASSES, Example, applying, parameters, parts
 from runner.checks._parts import Several, conclude, explain, name_parts
-from runner.checks._schemas import parameters
 from runner.domain.report import Finding, Outcome, Verdict
 
 MAIN_FIELD = "expect"

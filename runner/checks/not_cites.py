@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._schemas import parameters
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, parameters
 from runner.checks._text import quote, tell
 from runner.checks.cites import SCHEMA as CITES
 from runner.checks.cites import OfFile, cited_names

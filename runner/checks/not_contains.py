@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._schemas import flag, parameters, texts_field
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, flag, parameters, texts_field
 from runner.checks._text import CASE, as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.checks.contains import Check as Contains
 from runner.domain.conversation import Run, RunStatus

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from runner.checks import FAILS, PASSES, Example
-from runner.checks._limits import check_limits, describe_limits
-from runner.checks._schemas import choice, field, parameters, text_field
+from runner.checks import FAILS, PASSES, Example, check_limits, choice, describe_limits, field, parameters, text_field
 from runner.checks._text import shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

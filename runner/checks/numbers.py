@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from runner.checks import FAILS, PASSES, Example
-from runner.checks._schemas import choice, field, flag, parameters, text_field
+from runner.checks import FAILS, PASSES, Example, choice, field, flag, parameters, text_field
 from runner.checks._text import shorten, tell
 from runner.checks.number import Check as NumberCheck
 from runner.checks.number import numbers_in, prepare

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from runner.checks import FAILS, PASSES, Example
-from runner.checks._schemas import field, flag, parameters
+from runner.checks import FAILS, PASSES, Example, field, flag, parameters
 from runner.checks._text import CASE, end_lines, find_all, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, parts
-from runner.checks._limits import check_limits, describe_limits
+from runner.checks import (
+    BREAKS,
+    FAILS,
+    PASSES,
+    Example,
+    Part,
+    an_answer,
+    check_limits,
+    describe_limits,
+    field,
+    parameters,
+    parts,
+    text_field,
+)
 from runner.checks._parts import explain, name_parts, saying
-from runner.checks._schemas import field, parameters, text_field
 from runner.checks._text import quote, tell
 from runner.checks.cites import OfFile
 from runner.domain.conversation import ProducedFile, Run

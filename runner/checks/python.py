@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from runner.checks import BREAKS, FAILS, PASSES, PROJECT_CODE, Ask, Example, Exchange
-from runner.checks._schemas import field, parameters
+from runner.checks import BREAKS, FAILS, PASSES, PROJECT_CODE, Ask, Example, Exchange, field, parameters
 from runner.checks._text import shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

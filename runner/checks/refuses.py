@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._schemas import parameters, texts_field
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, parameters, texts_field
 from runner.checks._text import as_tuple, find_in, normalise, normalise_wanted, shorten, shown_text, tell
 from runner.domain.conversation import Ending, Run, RunStatus, Step
 from runner.domain.report import Finding

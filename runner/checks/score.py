@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, cast
 
-from runner.checks import FAILS, PASSES, Example, Exchange, Part, applying, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, applying, field, parameters, parts
 from runner.checks._parts import as_details, explain
-from runner.checks._schemas import field, parameters
 from runner.domain.report import Finding, Outcome, Verdict
 
 _ONE = Decimal(1)

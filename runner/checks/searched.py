@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
-from runner.checks._schemas import field, parameters, text_field
+from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer, field, parameters, text_field
 from runner.checks._text import has_passage, normalise_wanted, quote, tell
 from runner.checks.cites import OfFile
 from runner.checks.tool_called import calls_of

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._schemas import choice, field, flag, parameters, text_field
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, choice, field, flag, parameters, text_field
 from runner.checks._text import CASE, normalise, normalise_wanted, quote, shorten, shown_text, undecorated
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._schemas import field, parameters, text_field
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, field, parameters, text_field
 from runner.checks._text import shorten, tell
 from runner.domain.conversation import Ending, Run, RunStatus
 from runner.domain.report import Finding

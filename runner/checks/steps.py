@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._limits import Limits, limits_schema
-from runner.checks._schemas import parameters
+from runner.checks import FAILS, PASSES, Example, Limits, an_answer, limits_schema, parameters
 from runner.checks._text import shorten
 from runner.checks.tool_called import describe_calls
 from runner.domain.conversation import Run, Step

@@ -7,10 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from runner.checks import FAILS, PASSES, TOOL_NAME, Example, an_answer
+from runner.checks import (
+    FAILS,
+    PASSES,
+    TOOL_NAME,
+    Example,
+    Schema,
+    an_answer,
+    check_limits,
+    describe_limits,
+    field,
+    parameters,
+    text_field,
+)
 from runner.checks._json import NoJson, read_json, show_json
-from runner.checks._limits import check_limits, describe_limits
-from runner.checks._schemas import Schema, field, parameters, text_field
 from runner.checks._text import tell
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, parts
+from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, choice, field, parameters, parts
 from runner.checks._json import same_value, show_json
 from runner.checks._parts import explain, saying
-from runner.checks._schemas import choice, field, parameters
 from runner.checks._text import shorten, tell
 from runner.checks.tool_called import read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches

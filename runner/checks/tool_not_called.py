@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._schemas import parameters
+from runner.checks import FAILS, PASSES, Example, an_answer, parameters
 from runner.checks._text import tell
 from runner.checks.tool_called import calls_of, describe_calls, tool_name, tool_schema
 from runner.domain.conversation import Run, Step

@@ -6,9 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.checks import API_NAME, ELSEWHERE, FAILS, MODEL_NAME, PASSES, TARGET_NAME, Example, Exchange, Part, parts
+from runner.checks import (
+    API_NAME,
+    ELSEWHERE,
+    FAILS,
+    MODEL_NAME,
+    PASSES,
+    TARGET_NAME,
+    Example,
+    Exchange,
+    Part,
+    parameters,
+    parts,
+)
 from runner.checks._parts import name_parts
-from runner.checks._schemas import parameters
 from runner.checks.all_of import Check as AllOf
 from runner.domain.report import Finding, Verdict
 from runner.errors import CheckBroken

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import NewType
 
@@ -149,6 +150,15 @@ class Usage:
     total_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+
+def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
+    """What is unknown of one is unknown of the sum."""
+    known = list(usages)
+    if None in known:
+        return None
+    counts = {one.name: [getattr(usage, one.name) for usage in known] for one in fields(Usage)}
+    return Usage(**{name: None if None in each else sum(each) for name, each in counts.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import reduce
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from runner.backends._failures import explain_end
@@ -42,6 +41,7 @@ from runner.domain.conversation import (
     ThreadId,
     Usage,
     answered_step,
+    sum_usage,
 )
 
 COMPLETED = "completed"
@@ -156,14 +156,6 @@ def read_this_response(body: Json, response_id: str) -> WireResponse:
     if response.id != response_id:
         raise Malformed(f"it is the response {response.id}")
     return response
-
-
-def add_usage(one: Usage | None, other: Usage | None) -> Usage | None:
-    """The sum; what is unknown of either is unknown of both."""
-    if one is None or other is None:
-        return None
-    pairs = ((field.name, getattr(one, field.name), getattr(other, field.name)) for field in fields(Usage))
-    return Usage(**{name: None if a is None or b is None else a + b for name, a, b in pairs})
 
 
 def _read_message(body: Json) -> WireMessage:
@@ -371,7 +363,7 @@ def build_run(
         citations=citations,
         steps=tuple(step for one in rounds for step in _steps_of(one)),
         files=files,
-        usage=reduce(add_usage, (one.response.usage for one in rounds)),
+        usage=sum_usage(one.response.usage for one in rounds),
         model=last.model,
         declined=(text or refusals) if last.declined else None,
         refusal=None if last.declined else refusals or None,

@@ -209,21 +209,21 @@ CODE = "code_interpreter"
 
 def check_container(engine: Engine, brief: Brief) -> None:
     """Raises Refusal if code is to run in a container that is gone, or has expired."""
-    wanted = _wanted_container(brief)
+    wanted = code_option(brief, "container")
     if wanted is not None and wanted != AUTO:
         use_container(engine, wanted)
 
 
-def _wanted_container(brief: Brief) -> str | None:
-    """An id, AUTO, or None for the thread's own folder."""
+def code_option(brief: Brief, name: str) -> str | None:
+    """An option of the code interpreter. `container` is an id, AUTO, or None for the thread's own folder."""
     setting = brief.setting(CODE)
-    wanted = None if setting is None else setting.options.get("container")
-    return wanted if isinstance(wanted, str) else None
+    value = None if setting is None else setting.options.get(name)
+    return value if isinstance(value, str) else None
 
 
 def place_calls(engine: Engine, run: RunRecord, step: StepRecord) -> StepRecord:
     """The step, with the container of its code. Raises Refusal if that is gone, or has expired."""
-    wanted = _wanted_container(run.brief)
+    wanted = code_option(run.brief, "container")
     if wanted is None or not any(isinstance(call, ToolCall) and call.tool == CODE for call in step.calls):
         return step
     container_id = _choose_container(engine, run, wanted)

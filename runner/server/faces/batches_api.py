@@ -21,7 +21,7 @@ from runner.server.engine.batches import (
 )
 from runner.server.engine.core import Engine, need
 from runner.server.wire.fields import Fields, Json, read_body, read_lifetime, read_metadata, read_page, read_query
-from runner.server.wire.replies import json_reply, page_body, render_usage, route, unix_seconds
+from runner.server.wire.replies import page_body, render_usage, reply_at_work, resource_routes, unix_seconds
 
 PATHS = ("batches",)
 LEAST_LIFETIME_S, MOST_LIFETIME_S = 3_600, 2_592_000
@@ -48,16 +48,9 @@ def routes(engine: Engine) -> list[Route]:
         return render_batch(batch, *count_answers(engine, batch))
 
     def reply(batch: RequestBatchRecord) -> Response:
-        age_s = engine.now() - batch.created_at if batch.state.is_active else None
-        return json_reply(render(batch), work_age_s=age_s)
+        return reply_at_work(engine, render(batch), batch.created_at if batch.state.is_active else None)
 
-    one = "/batches/{batch_id}"
-    return [
-        route("POST", "/batches", create),
-        route("GET", "/batches", browse),
-        route("GET", one, retrieve),
-        route("POST", f"{one}/cancel", cancel),
-    ]
+    return resource_routes("/batches", "batch_id", create=create, browse=browse, retrieve=retrieve, post_cancel=cancel)
 
 
 def read_order(body: Fields) -> BatchOrder:

@@ -27,9 +27,9 @@ from runner.server.wire.replies import (
     deleted_body,
     deleting,
     finding,
+    render_head,
     reply_content_of,
     resource_routes,
-    route,
     unix_seconds,
 )
 
@@ -45,9 +45,7 @@ def routes(engine: Engine) -> list[Route]:
 
 def render_container(container: ContainerRecord, now: float) -> Json:
     return {
-        "id": container.id,
-        "object": "container",
-        "created_at": unix_seconds(container.created_at),
+        **render_head(container, "container"),
         "status": "expired" if container.has_expired(now) else "running",
         "expires_after": {"anchor": "last_active_at", "minutes": max(1, round(container.idle_s / 60))},
         "last_active_at": unix_seconds(container.last_active_at),
@@ -58,9 +56,7 @@ def render_container(container: ContainerRecord, now: float) -> Json:
 
 def render_container_file(file: ContainerFileRecord) -> Json:
     return {
-        "id": file.id,
-        "object": "container.file",
-        "created_at": unix_seconds(file.created_at),
+        **render_head(file, "container.file"),
         "bytes": file.size_bytes,
         "container_id": file.container_id,
         "path": f"{FILES_FOLDER}/{file.name}",
@@ -125,18 +121,15 @@ def _file_routes(engine: Engine) -> list[Route]:
         delete_container_file(engine, file.id)
         return deleted_body(file.id, "container.file")
 
-    path = "/containers/{container_id}/files"
     browse = browsing(
         engine, ContainerFileRecord, render_container_file, parent=find_container, parameters=FORWARD_PARAMETERS
     )
-    return [
-        *resource_routes(
-            path,
-            "file_id",
-            create=create,
-            browse=browse,
-            retrieve=lambda request: render_container_file(find(request)),
-            delete=delete,
-        ),
-        route("GET", f"{path}/{{file_id}}/content", content),
-    ]
+    return resource_routes(
+        "/containers/{container_id}/files",
+        "file_id",
+        create=create,
+        browse=browse,
+        retrieve=lambda request: render_container_file(find(request)),
+        delete=delete,
+        get_content=content,
+    )

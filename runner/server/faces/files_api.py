@@ -57,11 +57,11 @@ from runner.server.wire.replies import (
     deleted_body,
     deleting,
     finding,
-    json_reply,
     page_body,
+    render_head,
+    reply_at_work,
     reply_content,
     resource_routes,
-    route,
     unix_seconds,
 )
 
@@ -106,10 +106,9 @@ def _file_routes(engine: Engine) -> list[Route]:
     def retrieve(request: Request) -> Json:
         return render_file(find(request))
 
-    return [
-        *resource_routes("/files", "file_id", create=create, browse=browse, retrieve=retrieve, delete=delete),
-        route("GET", "/files/{file_id}/content", content),
-    ]
+    return resource_routes(
+        "/files", "file_id", create=create, browse=browse, retrieve=retrieve, delete=delete, get_content=content
+    )
 
 
 def render_file(file: FileRecord) -> Json:
@@ -205,9 +204,7 @@ def render_store(store: StoreRecord, files: FileTallies) -> Json:
     status = "expired" if store.is_expired else "in_progress" if counts["in_progress"] else "completed"
     days = store.expires_after_days
     return {
-        "id": store.id,
-        "object": "vector_store",
-        "created_at": unix_seconds(store.created_at),
+        **render_head(store, "vector_store"),
         "name": store.name,
         "description": store.description,
         "usage_bytes": sum(tally.total for tally in files.values()),
@@ -246,9 +243,7 @@ def render_batch(batch: BatchRecord, files: FileTallies) -> Json:
     counts = _count_states(files)
     status = "cancelled" if batch.is_cancelled else "in_progress" if counts["in_progress"] else "completed"
     return {
-        "id": batch.id,
-        "object": "vector_store.file_batch",
-        "created_at": unix_seconds(batch.created_at),
+        **render_head(batch, "vector_store.file_batch"),
         "status": status,
         "vector_store_id": batch.store_id,
         "file_counts": counts,
@@ -259,8 +254,7 @@ def _store_routes(engine: Engine) -> list[Route]:
     def reply(store: StoreRecord) -> Response:
         files = tally_files(engine, store.id)
         begun = files[IndexState.IN_PROGRESS]
-        age_s = engine.now() - begun.newest if begun.count else None
-        return json_reply(render_store(store, files), work_age_s=age_s)
+        return reply_at_work(engine, render_store(store, files), begun.newest if begun.count else None)
 
     async def create(request: Request) -> Response:
         return reply(create_store(engine, read_new_store(await read_body(request))))
@@ -287,18 +281,16 @@ def _store_routes(engine: Engine) -> list[Route]:
         found = [_render(passage) for passage in passages]
         return {**_whole_page("search_results", found), "search_query": list(queries)}
 
-    return [
-        *resource_routes(
-            "/vector_stores",
-            "store_id",
-            create=create,
-            browse=browsing(engine, StoreRecord, lambda store: render_store(store, tally_files(engine, store.id))),
-            retrieve=lambda request: reply(need(engine, StoreRecord, request.path_params["store_id"])),
-            update=update,
-            delete=deleting("store_id", partial(delete_store, engine), "vector_store"),
-        ),
-        route("POST", "/vector_stores/{store_id}/search", search),
-    ]
+    return resource_routes(
+        "/vector_stores",
+        "store_id",
+        create=create,
+        browse=browsing(engine, StoreRecord, lambda store: render_store(store, tally_files(engine, store.id))),
+        retrieve=lambda request: reply(need(engine, StoreRecord, request.path_params["store_id"])),
+        update=update,
+        delete=deleting("store_id", partial(delete_store, engine), "vector_store"),
+        post_search=search,
+    )
 
 
 def _whole_page(kind: str, found: list[Json]) -> Json:
@@ -336,8 +328,7 @@ def _render(passage: Passage) -> Json:
 def _stored_file_routes(engine: Engine) -> list[Route]:
     def reply(stored: StoredFileRecord) -> Response:
         is_open = stored.state is IndexState.IN_PROGRESS
-        age_s = engine.now() - stored.created_at if is_open else None
-        return json_reply(render_stored_file(stored), work_age_s=age_s)
+        return reply_at_work(engine, render_stored_file(stored), stored.created_at if is_open else None)
 
     async def create(request: Request) -> Response:
         order = read_stored_file(await read_body(request))
@@ -360,19 +351,16 @@ def _stored_file_routes(engine: Engine) -> list[Route]:
         detach(engine, stored)
         return deleted_body(stored.file_id, "vector_store.file")
 
-    path = "/vector_stores/{store_id}/files"
-    return [
-        *resource_routes(
-            path,
-            "file_id",
-            create=create,
-            browse=lambda request: _browse_files(engine, request),
-            retrieve=lambda request: reply(find_stored_file(engine, request)),
-            update=update,
-            delete=delete,
-        ),
-        route("GET", f"{path}/{{file_id}}/content", content),
-    ]
+    return resource_routes(
+        "/vector_stores/{store_id}/files",
+        "file_id",
+        create=create,
+        browse=lambda request: _browse_files(engine, request),
+        retrieve=lambda request: reply(find_stored_file(engine, request)),
+        update=update,
+        delete=delete,
+        get_content=content,
+    )
 
 
 def _browse_files(engine: Engine, request: Request, batch: BatchRecord | None = None) -> Json:
@@ -391,8 +379,7 @@ def _batch_routes(engine: Engine) -> list[Route]:
     def reply(batch: BatchRecord) -> Response:
         files = tally_files(engine, batch.store_id, batch)
         is_open = files[IndexState.IN_PROGRESS].count > 0
-        age_s = engine.now() - batch.created_at if is_open else None
-        return json_reply(render_batch(batch, files), work_age_s=age_s)
+        return reply_at_work(engine, render_batch(batch, files), batch.created_at if is_open else None)
 
     async def create(request: Request) -> Response:
         files = read_batch(await read_body(request))
@@ -402,10 +389,11 @@ def _batch_routes(engine: Engine) -> list[Route]:
         await read_body(request)
         return reply(cancel_batch(engine, find(request)))
 
-    path = "/vector_stores/{store_id}/file_batches"
-    one = f"{path}/{{batch_id}}"
-    return [
-        *resource_routes(path, "batch_id", create=create, retrieve=lambda request: reply(find(request))),
-        route("GET", f"{one}/files", lambda request: _browse_files(engine, request, find(request))),
-        route("POST", f"{one}/cancel", cancel),
-    ]
+    return resource_routes(
+        "/vector_stores/{store_id}/file_batches",
+        "batch_id",
+        create=create,
+        retrieve=lambda request: reply(find(request)),
+        get_files=lambda request: _browse_files(engine, request, find(request)),
+        post_cancel=cancel,
+    )

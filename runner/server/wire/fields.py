@@ -489,6 +489,21 @@ def read_lifetime(
     return policy.integer(unit, least=least, most=most)
 
 
+def read_output(fields: Fields, *, most_parts: int) -> str:
+    """What a function gave back: a text, or parts of one."""
+    if not isinstance(fields.values.get("output"), list):
+        return fields.text("output", longest=MAX_FUNCTION_TEXT) or ""
+    parts = fields.objects("output", most=most_parts) or ()
+    return "\n".join(read_part(part, "input_text", "text", longest=MAX_FUNCTION_TEXT) for part in parts)
+
+
+def read_part(part: Fields, kind: str, name: str, *, longest: int) -> str:
+    """The text of a part that can't be of another kind, and has nothing else."""
+    part.needed_choice("type", (kind,))
+    part.only("type", name)
+    return part.text(name, longest=longest) or ""
+
+
 def read_limits(body: Fields) -> Json:
     """What the sandbox gives anyway: the least memory that can be asked for, and no network. Raises BadRequest."""
     body.refuse("memory_limit", harmless=(None, "1g"))

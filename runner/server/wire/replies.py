@@ -32,11 +32,16 @@ _FASTEST_POLL_MS = 10
 _SLOWEST_POLL_MS = 1000
 
 
-def json_reply(body: object, *, status: int = 200, work_age_s: float | None = None) -> Response:
-    """ASCII only: lone surrogates, which JSON allows, have no UTF-8. `work_age_s`: how long work on it has gone on."""
-    headers = {} if work_age_s is None else {"openai-poll-after-ms": str(poll_pace_ms(work_age_s))}
+def json_reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """ASCII only: lone surrogates, which JSON allows, have no UTF-8."""
     content = json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
     return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def reply_at_work(engine: Engine, body: Json, since: float | None) -> Response:
+    """Tells who asks when to ask again, if work on it goes on `since` then."""
+    headers = {} if since is None else {"openai-poll-after-ms": str(poll_pace_ms(engine.now() - since))}
+    return json_reply(body, headers=headers)
 
 
 def poll_pace_ms(age_s: float) -> int:
@@ -76,6 +81,11 @@ def unix_seconds(time: float | None) -> int | None:
     return None if time is None else int(time)
 
 
+def render_head(record: Record, kind: str) -> Json:
+    """What most objects begin with."""
+    return {"id": record.id, "object": kind, "created_at": unix_seconds(record.created_at)}
+
+
 def render_usage(read: int, said: int, **more: int) -> Json:
     """Tokens as OpenAI's newer APIs show them: nothing is cached here, and no thoughts are counted."""
     return {
@@ -105,7 +115,12 @@ def reply_content(
         content = engine.blobs.path(file.sha256).open("rb")
     except FileNotFoundError as error:
         raise Missing(file.KIND, file.id) from error
-    return _Download(content, filename, media_type)
+    headers = {
+        "content-length": str(os.fstat(content.fileno()).st_size),
+        "content-disposition": f"attachment; filename*=utf-8''{quote(filename, errors='replace')}",
+    }
+    # Of what is open already: starlette's own opens the file when it may be gone.
+    return _Stream(_read(content), content.close, headers, media_type)
 
 
 def write_event(name: str, data: Json) -> bytes:
@@ -113,18 +128,27 @@ def write_event(name: str, data: Json) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")
 
 
-class EventStream(StreamingResponse):
+def stream_events(
+    events: AsyncIterator[bytes],
+    at_end: Callable[[], None] = lambda: None,
+    *,
+    content_type: str = "text/event-stream",
+) -> Response:
+    return _Stream(events, at_end, {"content-type": content_type, "cache-control": "no-cache"})
+
+
+class _Stream(StreamingResponse):
     """However it ends, `at_end` is called."""
 
     def __init__(
         self,
-        events: AsyncIterator[bytes],
-        at_end: Callable[[], None] = lambda: None,
-        *,
-        content_type: str = "text/event-stream",
+        parts: AsyncIterator[bytes],
+        at_end: Callable[[], None],
+        headers: Mapping[str, str],
+        media_type: str | None = None,
     ) -> None:
         self._at_end = at_end
-        super().__init__(events, headers={"content-type": content_type, "cache-control": "no-cache"})
+        super().__init__(parts, headers=headers, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -149,22 +173,6 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     finally:
         working.cancel()
         leaving.cancel()
-
-
-class _Download(StreamingResponse):
-    """Reads what is open already, and closes it: starlette's own opens the file when it may be gone."""
-
-    def __init__(self, content: BinaryIO, filename: str, media_type: str) -> None:
-        self._content = content
-        headers = {
-            "content-length": str(os.fstat(content.fileno()).st_size),
-            "content-disposition": f"attachment; filename*=utf-8''{quote(filename, errors='replace')}",
-        }
-        super().__init__(_read(content), headers=headers, media_type=media_type)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._content:
-            await super().__call__(scope, receive, send)
 
 
 async def _read(content: BinaryIO) -> AsyncIterator[bytes]:
@@ -244,7 +252,10 @@ def route(method: str, path: str, answer: Answer) -> Route:
 
 
 def resource_routes(path: str, key: str, **answers: Answer) -> list[Route]:
-    """What can be done with the list at `path`, and with one object in it, whose id is the path parameter `key`."""
+    """What can be done with the list at `path`, and with one object in it, whose id is the path parameter `key`.
+
+    An answer called `get_WORD` or `post_WORD` is for what is at that word below the object.
+    """
     one = f"{path}/{{{key}}}"
     places = {
         "create": ("POST", path),
@@ -253,7 +264,12 @@ def resource_routes(path: str, key: str, **answers: Answer) -> list[Route]:
         "update": ("POST", one),
         "delete": ("DELETE", one),
     }
-    return [route(*places[name], answer) for name, answer in answers.items()]
+
+    def place_of(name: str) -> tuple[str, str]:
+        method, _, word = name.partition("_")
+        return places.get(name) or (method.upper(), f"{one}/{word}")
+
+    return [route(*place_of(name), answer) for name, answer in answers.items()]
 
 
 def finding(

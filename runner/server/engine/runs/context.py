@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from runner.server.engine.containers import CODE, find_code_files
+from runner.server.engine.containers import code_option, find_code_files
 from runner.server.engine.core import Engine
 from runner.server.engine.documents import find_given, narrow_index, tally_files
 from runner.server.engine.search import embed_texts
@@ -164,13 +164,7 @@ def offered_tools(run: RunRecord) -> frozenset[str]:
 
 def code_home(run: RunRecord) -> str:
     """The folder that its code works in, as the code sees it."""
-    return _code_option(run, "home") or FILES_FOLDER
-
-
-def _code_option(run: RunRecord, name: str) -> str | None:
-    setting = run.brief.setting(CODE)
-    value = None if setting is None else setting.options.get(name)
-    return value if isinstance(value, str) else None
+    return code_option(run.brief, "home") or FILES_FOLDER
 
 
 def offered_functions(run: RunRecord) -> tuple[OfferedFunction, ...]:
@@ -199,7 +193,7 @@ def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:
         written=written,
         container_id=call.container_id,
         home=code_home(run),
-        outputs=_code_option(run, "outputs"),
+        outputs=code_option(run.brief, "outputs"),
         options=setting.options,
         embed=partial(embed_texts, engine.inference),
     )

@@ -26,7 +26,7 @@ from runner.server.engine.state.file_storage import ContainerFileRecord, Contain
 from runner.server.engine.state.records import SessionRecord
 from runner.server.engine.state.store import Missing
 from runner.server.wire.fields import FORWARD_PARAMETERS, Fields, Json, read_body, read_page, read_query
-from runner.server.wire.replies import cut_page, deleted_body, reply_content_of, route, unix_seconds
+from runner.server.wire.replies import cut_page, deleted_body, reply_content_of, resource_routes, unix_seconds
 
 MAX_FILES = 50
 MAX_INLINE_BYTES = 5 << 20
@@ -156,12 +156,9 @@ def _environment_routes(engine: Engine) -> list[Route]:
         shown.sort(key=lambda one: str(one["path"]).split("/"), reverse=page.newest_first)
         return {"object": "list", "data": shown, "has_more": False, "next": None}
 
-    one = "/agents/environments/{environment_id}"
-    return [
-        route("GET", one, retrieve),
-        route("POST", f"{one}/files", create),
-        route("GET", f"{one}/files", browse),
-    ]
+    return resource_routes(
+        "/agents/environments", "environment_id", retrieve=retrieve, post_files=create, get_files=browse
+    )
 
 
 def _artifact_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> list[Route]:
@@ -200,10 +197,11 @@ def _artifact_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -
         one = artifact(request)
         return reply_content_of(engine, one.file, one.name)
 
-    path = "/agents/sessions/{session_id}/artifacts"
-    return [
-        route("GET", path, browse),
-        route("GET", f"{path}/{{artifact_id}}", lambda request: render(find(request), artifact(request))),
-        route("DELETE", f"{path}/{{artifact_id}}", delete),
-        route("GET", f"{path}/{{artifact_id}}/content", content),
-    ]
+    return resource_routes(
+        "/agents/sessions/{session_id}/artifacts",
+        "artifact_id",
+        browse=browse,
+        retrieve=lambda request: render(find(request), artifact(request)),
+        delete=delete,
+        get_content=content,
+    )

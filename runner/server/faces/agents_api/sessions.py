@@ -53,21 +53,23 @@ from runner.server.wire.fields import (
     read_body,
     read_flag,
     read_metadata,
+    read_output,
     read_page,
     read_query,
 )
 from runner.server.wire.replies import (
     DECLINED,
     Answered,
-    EventStream,
     cut_page,
     deleting,
     finding,
     noting,
     page_body,
+    render_head,
     render_usage,
     resource_routes,
     route,
+    stream_events,
     unix_seconds,
     write_event,
 )
@@ -99,6 +101,11 @@ def routes(engine: Engine) -> list[Route]:
         ]
         return cut_page([render_session(engine, one) for one in found], page)
 
+    def browse_items(request: Request) -> Json:
+        page = read_page(read_query(request, *FORWARD_PARAMETERS))
+        runs = engine.store.children(RunRecord, find(request).thread_id)
+        return cut_page([item for run in runs for item in render_items(engine, run)], page)
+
     return [
         *resource_routes(
             "/agents/sessions",
@@ -108,6 +115,7 @@ def routes(engine: Engine) -> list[Route]:
             retrieve=lambda request: render_session(engine, find(request)),
             update=noting(engine, find, partial(render_session, engine)),
             delete=deleting("session_id", partial(delete_session, engine), "agent.session"),
+            get_items=browse_items,
         ),
         *_event_routes(engine, find),
         *_turn_routes(engine, find),
@@ -133,7 +141,7 @@ async def _create(engine: Engine, request: Request) -> Answered:
     session = await create_session(engine, agent, read_metadata(body) or {}, messages, environment)
     if not is_streamed:
         return render_session(engine, session)
-    return EventStream(
+    return stream_events(
         stream_session(engine, session, SessionEvents(engine, session, from_start=True), until_idle=True)
     )
 
@@ -193,7 +201,7 @@ def _event_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> l
     def stream(request: Request) -> Response:
         read_flag(read_query(request, "include_obfuscation"), "include_obfuscation")
         session = find(request)
-        return EventStream(stream_session(engine, session, SessionEvents(engine, session)))
+        return stream_events(stream_session(engine, session, SessionEvents(engine, session)))
 
     path = "/agents/sessions/{session_id}/events"
     return [route("POST", path, create), route("GET", path, stream)]
@@ -212,21 +220,10 @@ def _read_event(engine: Engine, event: Fields) -> Callable[[SessionRecord], obje
     event.only("type", "turn_id", "call_id", "success", "output", "error")
     event.need("success")
     is_error = not event.flag("success")
-    said = event.text("error", longest=MAX_FUNCTION_TEXT) if is_error else _read_output(event)
+    said = event.text("error", longest=MAX_FUNCTION_TEXT) if is_error else read_output(event, most_parts=MAX_PARTS)
     answer = FunctionCall(id=event.needed_text("call_id"), output=said or "", is_error=is_error)
     turn_id = event.needed_text("turn_id")
     return lambda session: take_result(engine, session, turn_id, answer)
-
-
-def _read_output(event: Fields) -> str | None:
-    if not isinstance(event.values.get("output"), list):
-        return event.text("output", longest=MAX_FUNCTION_TEXT)
-    texts = []
-    for part in event.objects("output", most=MAX_PARTS) or ():
-        part.needed_choice("type", ("input_text",))
-        part.only("type", "text")
-        texts.append(part.text("text", longest=MAX_FUNCTION_TEXT) or "")
-    return "\n".join(texts)
 
 
 def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> list[Route]:
@@ -244,23 +241,13 @@ def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> li
         items = render_items(engine, find_turn(request))
         return cut_page(items, page)
 
-    def browse_all_items(request: Request) -> Json:
-        page = read_page(read_query(request, *FORWARD_PARAMETERS))
-        runs = engine.store.children(RunRecord, find(request).thread_id)
-        items = [item for run in runs for item in render_items(engine, run)]
-        return cut_page(items, page)
-
-    path = "/agents/sessions/{session_id}/turns"
-    return [
-        *resource_routes(
-            path,
-            "turn_id",
-            browse=browse,
-            retrieve=lambda request: render_turn(find(request), find_turn(request)),
-        ),
-        route("GET", f"{path}/{{turn_id}}/items", browse_items),
-        route("GET", "/agents/sessions/{session_id}/items", browse_all_items),
-    ]
+    return resource_routes(
+        "/agents/sessions/{session_id}/turns",
+        "turn_id",
+        browse=browse,
+        retrieve=lambda request: render_turn(find(request), find_turn(request)),
+        get_items=browse_items,
+    )
 
 
 _STATUSES = {
@@ -288,9 +275,7 @@ def render_session(engine: Engine, session: SessionRecord) -> Json:
     status = "idle" if run is None else "requires_action" if actions else "in_progress"
     declined = runs[-1].id if runs and run is None and has_declined(engine, runs[-1].id) else None
     return {
-        "id": session.id,
-        "object": "agent.session",
-        "created_at": unix_seconds(session.created_at),
+        **render_head(session, "agent.session"),
         "last_active_at": unix_seconds(session.active_at),
         "agent": render_definition(session.agent),
         "environment": render_environment(engine, session),

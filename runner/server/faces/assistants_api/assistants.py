@@ -27,7 +27,7 @@ from runner.server.wire.fields import (
     read_metadata,
     read_name,
 )
-from runner.server.wire.replies import browsing, deleting, finding, resource_routes, unix_seconds
+from runner.server.wire.replies import browsing, deleting, finding, render_head, resource_routes
 
 MAX_OUTPUTS = 128
 _RESERVED = ("auto", "none", "required", "code_interpreter", "file_search")
@@ -314,9 +314,7 @@ def _read_changes(body: Fields) -> Callable[[AssistantRecord], AssistantRecord]:
 
 def render_assistant(assistant: AssistantRecord) -> Json:
     return {
-        "id": assistant.id,
-        "object": "assistant",
-        "created_at": unix_seconds(assistant.created_at),
+        **render_head(assistant, "assistant"),
         "name": assistant.name,
         "description": assistant.description,
         **render_brief(assistant.brief),

@@ -43,6 +43,7 @@ from runner.server.wire.replies import (
     deleting,
     finding,
     noting,
+    render_head,
     resource_routes,
     unix_seconds,
 )
@@ -178,9 +179,7 @@ def render_message(message: MessageRecord, *, streamed: bool = False) -> Json:
     """The status is shown in streams, and of messages that are not complete: so it was recorded."""
     marker = {DECLINED: "true"} if message.declined else {}
     return {
-        "id": message.id,
-        "object": "thread.message",
-        "created_at": unix_seconds(message.created_at),
+        **render_head(message, "thread.message"),
         "assistant_id": message.assistant_id,
         "thread_id": message.thread_id,
         "run_id": message.run_id,
@@ -245,9 +244,7 @@ def _message_routes(engine: Engine) -> list[Route]:
 
 def render_thread(thread: ThreadRecord, *, in_full: bool = False) -> Json:
     return {
-        "id": thread.id,
-        "object": "thread",
-        "created_at": unix_seconds(thread.created_at),
+        **render_head(thread, "thread"),
         "metadata": dict(thread.metadata),
         "tool_resources": render_resources(thread.resources, in_full=in_full),
     }

@@ -70,14 +70,15 @@ from runner.server.wire.fields import (
     read_query,
 )
 from runner.server.wire.replies import (
-    EventStream,
     browsing,
     finding,
-    json_reply,
     noting,
     page_body,
+    render_head,
+    reply_at_work,
     resource_routes,
     route,
+    stream_events,
     unix_seconds,
     write_event,
 )
@@ -131,9 +132,7 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
     failure = None if is_incomplete else run.failure
     truncation = "auto" if run.last_messages is None else "last_messages"
     return {
-        "id": run.id,
-        "object": "thread.run",
-        "created_at": unix_seconds(run.created_at),
+        **render_head(run, "thread.run"),
         "assistant_id": run.assistant_id,
         "thread_id": run.thread_id,
         "status": run.state.value,
@@ -199,9 +198,7 @@ def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streame
     failure = step.failure
     is_open = step.state is StepState.IN_PROGRESS
     return {
-        "id": step.id,
-        "object": "thread.run.step",
-        "created_at": unix_seconds(step.created_at),
+        **render_head(step, "thread.run.step"),
         "run_id": step.run_id,
         "assistant_id": step.assistant_id,
         "thread_id": step.thread_id,
@@ -380,7 +377,7 @@ _GONE: WireEvent = (
 )
 
 
-def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> EventStream:
+def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> Response:
     """However it ends, the subscription is closed; if its client has left it, the run is stopped."""
 
     def end() -> None:
@@ -388,7 +385,7 @@ def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: R
         if not events.is_over:
             subscription.leave()
 
-    return EventStream(_follow(subscription, tuple(first), events), end)
+    return stream_events(_follow(subscription, tuple(first), events), end)
 
 
 async def _follow(subscription: Subscription, first: tuple[WireEvent, ...], events: RunEvents) -> AsyncIterator[bytes]:
@@ -409,8 +406,7 @@ def routes(engine: Engine) -> list[Route]:
 
 
 def reply_run(engine: Engine, run: RunRecord) -> Response:
-    age_s = engine.now() - run.created_at if run.state.is_active else None
-    return json_reply(render_run(run), work_age_s=age_s)
+    return reply_at_work(engine, render_run(run), run.created_at if run.state.is_active else None)
 
 
 def stream_new_run(engine: Engine, run: RunRecord, *before: WireEvent, with_content: bool) -> Response:
@@ -462,20 +458,18 @@ def _run_routes(engine: Engine) -> list[Route]:
             raise
         return stream_run(subscription, (), RunEvents(run, with_content=with_content))
 
-    path = "/threads/{thread_id}/runs"
-    one = f"{path}/{{run_id}}"
     return [
         route("POST", "/threads/runs", create_with_thread),
         *resource_routes(
-            path,
+            "/threads/{thread_id}/runs",
             "run_id",
             create=create,
             browse=browsing(engine, RunRecord, render_run, parent=find_thread),
             retrieve=lambda request: reply_run(engine, find(request)),
             update=noting(engine, find, partial(reply_run, engine)),
+            post_cancel=cancel,
+            post_submit_tool_outputs=submit_tool_outputs,
         ),
-        route("POST", f"{one}/cancel", cancel),
-        route("POST", f"{one}/submit_tool_outputs", submit_tool_outputs),
     ]
 
 

@@ -18,7 +18,15 @@ from runner.server.engine.runs.runs import NewMessage
 from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import Attachment, FunctionCall, ImagePart, TextPart
 from runner.server.inference import Role
-from runner.server.wire.fields import MAX_FUNCTION_TEXT, BadRequest, Fields, Json, read_attributes
+from runner.server.wire.fields import (
+    MAX_FUNCTION_TEXT,
+    BadRequest,
+    Fields,
+    Json,
+    read_attributes,
+    read_output,
+    read_part,
+)
 
 LIFETIME_S = 30 * 86_400
 
@@ -95,14 +103,7 @@ def _read_code(item: Fields) -> Json:
 
 
 def _read_earlier_output(output: Fields) -> Json:
-    return {"type": "logs", "logs": _read_only_text(output, "logs", "logs", MAX_TEXT)}
-
-
-def _read_only_text(part: Fields, kind: str, field: str, longest: int) -> str:
-    """The text of a part that can't be of another kind, and has nothing else."""
-    part.needed_choice("type", (kind,))
-    part.only("type", field)
-    return part.text(field, longest=longest) or ""
+    return {"type": "logs", "logs": read_part(output, "logs", "logs", longest=MAX_TEXT)}
 
 
 def _read_reasoning(item: Fields) -> Json:
@@ -203,16 +204,9 @@ def _read_output(item: Fields) -> NewItem:
     call_id = item.needed_text("call_id", longest=64)
     if "output" not in item.values:
         item.need("output")
-    output = _read_output_text(item)
+    output = read_output(item, most_parts=MAX_PARTS)
     body = {"type": "function_call_output", "status": "completed", "call_id": call_id, "output": output}
     return NewItem(body=body, id_prefix="fc_", call=FunctionCall(id=call_id, output=output))
-
-
-def _read_output_text(item: Fields) -> str:
-    if not isinstance(item.values.get("output"), list):
-        return item.text("output", longest=MAX_FUNCTION_TEXT) or ""
-    parts = item.objects("output", most=MAX_PARTS) or ()
-    return "\n".join(_read_only_text(part, "input_text", "text", MAX_FUNCTION_TEXT) for part in parts)
 
 
 async def _read_message(inline: InlineFiles, item: Fields) -> NewItem:

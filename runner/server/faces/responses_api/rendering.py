@@ -24,7 +24,7 @@ from runner.server.engine.state.records import (
 )
 from runner.server.inference import FAILURE_CODES, Passage, SourceMark
 from runner.server.wire.fields import Json
-from runner.server.wire.replies import DECLINED, render_usage, unix_seconds
+from runner.server.wire.replies import DECLINED, render_head, render_usage, unix_seconds
 
 SEARCH_RESULTS = "file_search_call.results"
 CODE_OUTPUTS = "code_interpreter_call.outputs"
@@ -177,9 +177,7 @@ def render_response(engine: Engine, response: ResponseRecord, include: Container
     is_counted = has_usage and not run.tokens.uncounted
     marker = {DECLINED: "true"} if is_over and has_declined(engine, run.id) else {}
     return {
-        "id": response.id,
-        "object": "response",
-        "created_at": unix_seconds(response.created_at),
+        **render_head(response, "response"),
         "status": status_of(response, run),
         "background": response.in_background,
         "completed_at": unix_seconds(run.ended_at) if run.state is RunState.COMPLETED else None,

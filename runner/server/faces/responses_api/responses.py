@@ -64,17 +64,16 @@ from runner.server.wire.fields import (
     read_query,
 )
 from runner.server.wire.replies import (
-    EventStream,
     cut_page,
     deleted_body,
     deleting,
     finding,
-    json_reply,
     list_body,
     noting,
+    render_head,
+    reply_at_work,
     resource_routes,
-    route,
-    unix_seconds,
+    stream_events,
     unless_gone,
     write_event,
 )
@@ -99,7 +98,7 @@ async def _create(engine: Engine, recordings: Recordings, request: Request) -> R
     _keep_output_at_end(engine, response)
     if wanted.is_streamed:
         events = show_events(recordings.follow(response), wanted.include, is_padded=wanted.is_padded)
-        return EventStream(events, lambda: _end(engine, response), content_type=CONTENT_TYPE)
+        return stream_events(events, lambda: _end(engine, response), content_type=CONTENT_TYPE)
     try:
         # Only in the background does a response go on for nobody.
         if not response.in_background:
@@ -111,8 +110,7 @@ async def _create(engine: Engine, recordings: Recordings, request: Request) -> R
 
 def reply_response(engine: Engine, response: ResponseRecord, include: Container[str]) -> Response:
     is_open = run_of(engine, response).is_being_worked_on
-    age_s = engine.now() - response.created_at if is_open else None
-    return json_reply(render_response(engine, response, include), work_age_s=age_s)
+    return reply_at_work(engine, render_response(engine, response, include), response.created_at if is_open else None)
 
 
 def _keep_output_at_end(engine: Engine, response: ResponseRecord) -> None:
@@ -148,7 +146,7 @@ def _response_routes(engine: Engine) -> list[Route]:
         if not is_streamed:
             return reply_response(engine, response, include)
         told = recordings.follow(response, -1 if after is None else after)
-        return EventStream(show_events(told, include, is_padded=is_padded), content_type=CONTENT_TYPE)
+        return stream_events(show_events(told, include, is_padded=is_padded), content_type=CONTENT_TYPE)
 
     def delete(request: Request) -> Json:
         response = need_response(engine, request.path_params["response_id"])
@@ -167,14 +165,15 @@ def _response_routes(engine: Engine) -> list[Route]:
     def cancel(request: Request) -> Response:
         return reply_response(engine, cancel_response(engine, request.path_params["response_id"]), ())
 
-    one = "/responses/{response_id}"
-    return [
-        *resource_routes(
-            "/responses", "response_id", create=partial(_create, engine, recordings), retrieve=retrieve, delete=delete
-        ),
-        route("POST", f"{one}/cancel", cancel),
-        route("GET", f"{one}/input_items", browse_input),
-    ]
+    return resource_routes(
+        "/responses",
+        "response_id",
+        create=partial(_create, engine, recordings),
+        retrieve=retrieve,
+        delete=delete,
+        post_cancel=cancel,
+        get_input_items=browse_input,
+    )
 
 
 MAX_ITEMS = 20
@@ -207,9 +206,7 @@ def _conversation_routes(engine: Engine) -> list[Route]:
 
 def render_conversation(conversation: ConversationRecord) -> Json:
     return {
-        "id": conversation.id,
-        "object": "conversation",
-        "created_at": unix_seconds(conversation.created_at),
+        **render_head(conversation, "conversation"),
         "metadata": dict(conversation.metadata),
     }
 

@@ -55,7 +55,7 @@ _UNUSABLE = re.compile(
 # What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
 # extraction has put behind it ("$3201", "23.751", "$23 75").
 DOUBTFUL = re.compile(
-    r"(?i)\d[⁰¹²³⁴-⁹₀-₉*†‡]|[⁰¹²³⁴-⁹]\d"
+    r"(?i)\d[⁰¹²³⁴-⁹₀-₉]|[⁰¹²³⁴-⁹]\d|(?<=[\w\s.)])[*†‡§](?![*\w])"
     rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
     rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
     rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)"
@@ -353,6 +353,8 @@ def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
         return None
     amount = -value if match["sign"] or match["minus"] or match["close"] else value
     name, count, unit_price = _read_lead(match["lead"], amount)
+    first, first_below = (re.sub(r"^[\W_]+", "", one)[:1] for one in (line.text, below))
+    is_part = (first_below.islower() and not first.islower()) or below[:1].isspace() > line.text[:1].isspace()
     return PricedLine(
         document=document,
         name=name,
@@ -360,8 +362,7 @@ def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
         amount=amount,
         currency=written.upper() if written.upper() in CODES else written,
         headings=line.headings,
-        is_changed=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra "))
-        or GOES_ON.match(below) is not None,
+        is_changed=bool(is_part or re.match(r"(?i)\s*(?:\+|w/|>|add |extra )", below) or GOES_ON.match(below)),
         count=count,
         unit_price=unit_price,
     )

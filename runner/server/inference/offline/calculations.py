@@ -96,8 +96,7 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
     Raises NotSure where it asks for one that the rules don't cover.
     """
     draft = Draft(prepared)
-    changed = _read_change(draft, known)
-    if changed is not None:
+    if (changed := _read_change(draft, known)) is not None:
         return changed
     for name in sorted(known.stated, key=len, reverse=True):
         # "My budget" is the amount that was told, unless it is told again.

@@ -208,7 +208,7 @@ def _find_time(asked: _Asked, text: str) -> str:
     subject = _WORDS.findall(clauses[0].lower())
     subject = subject[: next((index for index, word in enumerate(subject) if word in _EVENTS), 0)]
     fitting = [_value_of_clause(asked, clause, subject) for clause in clauses]
-    if None in fitting or not (told := [one for one in fitting if one]):
+    if None in fitting or not (told := [one for one in fitting if one]) or re.search(r"\bfrom\s+[td]\d", marked):
         return ""
     return values[int(told[0][1:-1])] if len(told) == 1 else ""
 
@@ -262,7 +262,8 @@ _RECALLS = re.compile(
 _KINDS_OF_VALUE = {
     "what time": _CLOCK,
     "when": re.compile(f"{_CLOCK.pattern}|{_DAY.pattern}", re.IGNORECASE),
-    "where": re.compile(r"\b[A-Z]"),
+    "where": re.compile(r"\b(?:in|at|to|near) (?:the )?[A-Z]"),
+    "who": re.compile(r"^[A-Z][a-z]"),
 }
 _NOTED = "Noted: "
 # Words that may take back, or narrow, what a sentence says.
@@ -314,15 +315,13 @@ def _is_told(sentence: str) -> bool:
 
 def _says(clause: str, asked: re.Match[str]) -> bool:
     """Whether it says just what is asked, with a value of the kind that is asked for."""
-    states, does = _STATES.fullmatch(clause), _DOES.fullmatch(clause)
+    states, does, kind = _STATES.fullmatch(clause), _DOES.fullmatch(clause), _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
     if asked["thing"] and states:
         is_same = states["thing"].lower() == asked["thing"] and asked["be"] in {None, states["be"].lower()}
-        value, kind = states["value"], _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
-        return is_same and kind.search(value) is not None
+        return is_same and kind.search(states["value"]) is not None
     if not asked["does"] or not does or not set(read_words(asked["rest"])) <= set(read_words(does["value"])):
         return False
     is_same = [does["who"].lower(), does["be"] or "do", does["does"]] == [asked["who"], asked["do"], asked["does"]]
-    kind = _KINDS_OF_VALUE.get(asked["asks"], _VALUE)
     return is_same and (asked["asks"] == "what" or kind.search(does["value"]) is not None)
 
 

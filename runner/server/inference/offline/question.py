@@ -199,7 +199,7 @@ _INSTRUCTION = re.compile(
     r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~"
 )
 _SENTENCE_END = re.compile(r"(?<!\b[A-Z]\.)(?<!\b[A-Za-z][a-z]\.)(?<!\bapprox\.)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
-_HEADING = re.compile(r"^(?:#+\s*|[*_]{1,3})?[A-Z0-9][^.!?|]{2,70}$")
+_HEADING = re.compile(r"^[\W_]*\w[^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
 _WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
@@ -271,10 +271,7 @@ def _join(pieces: Iterable[Passage]) -> list[tuple[int, tuple[str, ...]]]:
 
 
 def _under_headings(lines: Sequence[str], *, is_begun: bool) -> Iterator[Line]:
-    """Lines with their headings. A heading ends those of its level or lower, but for one that it follows at once.
-
-    The first row of a table is a heading of the others.
-    """
+    """Lines with their headings, a table's head too. One ends those of its level or lower, but one just before it."""
     unseen = (1 if any(line.startswith("#") for line in lines) else _PLAIN, _UNSEEN)
     stack, was_heading = [] if is_begun else [unseen], False
     head: tuple[str, ...] = ()
@@ -324,8 +321,9 @@ UPDATES = re.compile(
 )
 """What is told may not hold any more where another line has one of these, and a word of what is asked."""
 GOES_ON = re.compile(
-    r"(?i)\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only"
-    rf"|however|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b"
+    r"(?i)\s*\(|\W*(?:(?:from|as of|until|since|after|before|starting)\b.*\d"
+    r"|(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|exceptions?|except|unless|closed|only"
+    rf"|however|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b)"
 )
 _KINDS = frozenset(
     "emergency emergencies group groups member members old former new draft example sample archive superseded return "
