@@ -27,6 +27,10 @@ _SAME = {
     "\u2028": "\n", "\u2029": "\n", "\ufe69": "$", "\uffe0": "¢", "\uffe1": "£", "\uffe5": "¥", "\uff04": "$",
     "\u0609": "‰", "\u2052": "%", "\u25b2": "-", "\u25b3": "-",
 }  # fmt: skip
+_RAISED = re.compile(
+    r"<(?:sup>\s{0,3}(?P<up>[-+]?\d{1,4})\s{0,3}</sup|sub>\s{0,3}(?P<down>\d{1,4})\s{0,3}</sub)>", re.IGNORECASE
+)
+"""Of what is a power, or a mark: 18<sup>+</sup> is 18."""
 _LATEX = re.compile(
     r"(?<=\d)(?:\\!|\{,\}(?:\\!)?(?P<grouping>\d{3}(?!\d))?|\{\.\}|\\[,;: ](?=\d{3}(?!\d))|\{[ ]\}(?=\d)|,\\!(?=\d{3}))"
 )
@@ -51,7 +55,7 @@ def plain_text(text: str) -> str:
         table = {ord(char): _plain_character(char) for char in set(text) if not char.isascii()}
         text = text.translate(table)
     if "<su" in text or "<SU" in text:
-        text = raise_digits(text)
+        text = raise_digits(text, _RAISED)
     if "^" in text:
         text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(TO_SUPERSCRIPT), text)
     if "\\" in text or "{" in text:

@@ -35,9 +35,7 @@ _INLINE_TAG = re.compile(
 )
 _COMMENT = re.compile(r"<!--[^<>]{0,2000}-->")
 _OTHER_TAG = re.compile(r"</?[a-z][a-z0-9]{0,15}(?:\s[^<>]{0,1000})?/?>", re.IGNORECASE)
-_RAISED = re.compile(
-    r"<(?:sup>\s{0,3}(?P<up>[-+\d]{1,9})\s{0,3}</sup|sub>\s{0,3}(?P<down>\d{1,9})\s{0,3}</sub)>", re.IGNORECASE
-)
+_RAISED = re.compile(r"<(?:sup>(?P<up>[-+\d]{1,9})</sup|sub>(?P<down>\d{1,9})</sub)>", re.IGNORECASE)
 TO_SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 _TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LINK = re.compile(
@@ -124,9 +122,9 @@ def _written(text: str) -> str:
     return _STRUCK.sub("", text)
 
 
-def raise_digits(text: str) -> str:
+def raise_digits(text: str, pattern: re.Pattern[str] = _RAISED) -> str:
     """With the digits in HTML's `<sup>` and `<sub>` as the characters that look so: 10<sup>2</sup> is not 102."""
-    return _RAISED.sub(_raised, text)
+    return pattern.sub(_raised, text)
 
 
 def _raised(found: re.Match[str]) -> str:

@@ -329,7 +329,7 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
             interruption.request(number)
 
     before = {number: signal.getsignal(number) for number in _without_hushed(_ENDING)}
-    _on_press(before, stop)
+    _on_press(before, stop, hangs_up_as=signal.SIGTERM)
     try:
         yield
     finally:
@@ -349,7 +349,9 @@ def tie_stop(server: Server) -> None:
     _on_press(_without_hushed(_ENDING), stop)
 
 
-def _on_press(numbers: Iterable[signal.Signals], stop: Callable[[int], None]) -> None:
+def _on_press(
+    numbers: Iterable[signal.Signals], stop: Callable[[int], None], *, hangs_up_as: signal.Signals = signal.SIGHUP
+) -> None:
     """Inside a running loop: what a signal does from now on; one that comes after the first ends the process at once.
 
     `timeout` and other wrappers send one press twice: to the process, and to its group.
@@ -369,7 +371,7 @@ def _on_press(numbers: Iterable[signal.Signals], stop: Callable[[int], None]) ->
         stop(number)
 
     for number in numbers:
-        loop.add_signal_handler(number, on_signal, signal.SIGTERM if number is signal.SIGHUP else number)
+        loop.add_signal_handler(number, on_signal, hangs_up_as if number is signal.SIGHUP else number)
 
 
 def _without_hushed(numbers: Iterable[signal.Signals]) -> tuple[signal.Signals, ...]:

@@ -64,7 +64,8 @@ _TO_BE_REPLACED = f"    returns: {show_flow(UNANSWERED)}"
 """Under `functions` only a function's keys begin in this column: blocks of text stand further to the right."""
 _MAX_DEPTH = 16
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
-_EMPTY: tuple[object, ...] = (None, "", False, [], {})
+_NOTHING: tuple[object, ...] = (None, "", [], {})
+_EMPTY = (*_NOTHING, False)
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 
@@ -259,7 +260,7 @@ def _add_functions(written: object, draft: _Draft) -> None:
         kept = {key: value for key, value in function.items() if key in _FUNCTION_KEYS and value not in _EMPTY}
         declared[function["name"].casefold()] = {**kept, "returns": UNANSWERED}
         draft.notes.append(f"the function {function['name']} answers with an error until you say how to answer it")
-        rest = {key: one for key, one in function.items() if key not in _FUNCTION_KEYS and one not in _EMPTY}
+        rest = {key: one for key, one in function.items() if key not in _FUNCTION_KEYS and one not in _NOTHING}
         if rest:
             draft.note(f"options of the function {function['name']} that have no counterpart here", rest)
     if declared:
@@ -274,7 +275,8 @@ def _add_numbers(body: Json, draft: _Draft) -> None:
         if find_mismatch(value, _fields("assistant")[key]):
             draft.note(key, value)
         else:
-            draft.value[key] = round(value, 6)
+            # 500.0 is a whole number to a schema, and none in our file.
+            draft.value[key] = int(value) if value == int(value) else round(value, 6)
 
 
 def _add_format(written: object, draft: _Draft) -> None:
@@ -392,7 +394,7 @@ def _find_function_obstacle(function: object) -> str:
     if said["name"] in RESERVED_NAMES:
         return "its name means something else here"
     parameters = said.get("parameters", _NO_PARAMETERS)
-    obstacle = _find_schema_obstacle(parameters, said) if parameters.get("type") == "object" else "are no object"
+    obstacle = _find_schema_obstacle(parameters, said) if parameters.get("type") == "object" else "describes no object"
     return f"what describes its parameters {obstacle}" if obstacle else ""
 
 

@@ -158,6 +158,16 @@ async def test_functions_come_along_as_they_are_with_an_answer_to_be_filled_in(p
         assert note in done.out
 
 
+async def test_a_whole_number_may_have_a_point_and_an_option_that_is_off_is_told(project: StoredProject) -> None:
+    tools = [{"type": "function", "function": {"name": "now", "retries": 0, "cached": False}}]
+    export(project, {"model": "gpt-4o", "name": "Bot", "max_output_tokens": 500.0, "tools": tools})
+
+    done = await project.run("import", "export.json", "--write")
+
+    assert (done.code, project.load("bot").max_output_tokens) == (0, 500)
+    assert 'options of the function now that have no counterpart here: {"retries": 0, "cached": false}' in done.out
+
+
 async def test_secrets_do_not_come_along(project: StoredProject) -> None:
     project.environment["SOME_API_KEY"] = "correct-horse-battery"
     leaky = {

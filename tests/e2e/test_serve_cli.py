@@ -108,7 +108,8 @@ async def test_being_stopped_is_its_ordinary_end(tmp_path: Path, number: signal.
 
 
 @pytest.mark.fault("P1")
-async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
+async def test_a_second_signal_ends_it_at_once(tmp_path: Path, number: signal.Signals, expected: int) -> None:
     with serving(tmp_path, environment=ENVIRONMENT) as server:
         # A request that has not ended holds up the stop for a while.
         _, writer = await asyncio.open_connection("127.0.0.1", int(server.url.split(":")[2].split("/")[0]))
@@ -119,9 +120,9 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         writer.write(f"{head}content-type: application/json\r\n\r\n".encode())
         await writer.drain()
         await asyncio.sleep(0.3)
-        code, _ = await server.stop(signal.SIGINT, signal.SIGINT)
+        code, _ = await server.stop(number, number)
         writer.close()
-    assert code == 130
+    assert code == expected
 
 
 async def test_a_run_at_work_is_settled_by_the_stop(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ WITH_UNIT = [
 ]  # fmt: skip
 MARKS = (
     "[1]| [1]|¹| ¹| ²|[1][2]| [1], [2]| [1, 2]| [1-3]|[^1]|【4:0†source】|<sup>1</sup>|<sup>[1]</sup>|*|†|†1|"
-    " [source 1]| [1†source]| ([1](https://e.org/12))"
+    "<sup>+</sup>| [source 1]| [1†source]| ([1](https://e.org/12))"
     "| [[1]](http://x.y/3)|\n\n[1] receipt.pdf|\n[1]: receipt.pdf|\n\n1. receipt.pdf|\n\nSource: [1]| (page 3)| (p."
     " 3)| ^[1]| ^1^| &#91;1&#93;|.[1]| 1️⃣| ①"
     "| <!-- 12 -->| <img width=12>| \\cite{ref12}| (Source 1)| 【1】| :contentReference[oaicite:1]{index=1}"
