@@ -20,7 +20,11 @@ from sdk_client import sdk_client
 
 from runner.server.embedded import start_embedded
 from runner.server.engine.core import Lifetimes
+from runner.server.faces.responses_api import responses
+from runner.server.faces.responses_api.input import InlineFiles
+from runner.server.faces.responses_api.orders import Wanted, read_order
 from runner.server.inference.scripted import create as create_scripted
+from runner.server.wire.fields import Fields, Json
 
 MOVES = """
 scripts:
@@ -93,6 +97,21 @@ async def test_a_batch_carries_out_each_request_and_tells_what_it_came_to(tmp_pa
     assert errors["b"]["response"]["body"]["error"]["param"] == "temperature"
     assert file.purpose == "batch_output"
     assert [one.id for one in listed.data] == [over.id]
+
+
+async def test_a_bug_met_by_one_request_is_not_the_batchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read_badly(inline: InlineFiles, body: Fields, shown: Json) -> Wanted:
+        assert body.values["input"] != "trip"
+        return await read_order(inline, body, shown)
+
+    monkeypatch.setattr(responses, "read_order", read_badly)
+    async with serve(tmp_path) as client:
+        over = await ended(client, await begin(client, line("a", input="trip"), line("b")))
+        outputs, errors = await rows(client, over.output_file_id), await rows(client, over.error_file_id)
+
+    assert (over.status, set(outputs), set(errors)) == ("completed", {"b"}, {"a"})
+    assert errors["a"]["response"]["status_code"] == 500
+    assert errors["a"]["response"]["body"]["error"]["type"] == "server_error"
 
 
 @pytest.mark.parametrize(
