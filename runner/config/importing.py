@@ -360,7 +360,7 @@ def _find_format_obstacle(written: Mapping[str, Any]) -> str:
     """Why a format can't be declared as it is; "" if it can."""
     ours = _written_format(written)
     if wrong := find_mismatch(as_json(ours), _fields("assistant")[KEY]):
-        if written.get("type") in (one.value for one in PlainFormat):
+        if written.get("type") in [one.value for one in PlainFormat]:
             return "it has options that are not known"
         return f"it does not fit: {wrong}" if JSON_SCHEMA in written else "it is none that is known"
     if isinstance(ours, str):
