@@ -162,9 +162,9 @@ def _content_of(run: Json) -> list[Any]:
 
 def _read_rows(run: Json, found: _Found, lost: list[Lost]) -> list[Json]:
     """The items, each once, in their order."""
-    source = look_up(run, ("data_source", "source"))
+    source = as_mapping(look_up(run, ("data_source", "source")))
     rows = [as_mapping(as_mapping(one).get("item")) for one in _content_of(run)]
-    if not rows and isinstance(source, Mapping):
+    if not rows and source:
         reason = "its rows stay with OpenAI: import the run's output items or results beside it"
         lost.append(Lost(what="source", reason=reason, value=source))
     rows = rows or [as_mapping(one.get("datasource_item")) for one in found.items]

@@ -636,6 +636,11 @@ def test_a_run_alone_asks_and_expects_nothing(tmp_path: Path) -> None:
     assert read_files(tmp_path)["scenarios"][0]["smoke"] is True
 
 
+def test_of_rows_that_are_nowhere_none_is_said_to_stay_with_openai(tmp_path: Path) -> None:
+    import_evals(tmp_path, suite=EVAL, run={**RUN, "data_source": {**RUN["data_source"], "source": {}}})
+    assert "stay with OpenAI" not in comments(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("grader", "reason"),
     [
