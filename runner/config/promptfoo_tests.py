@@ -420,10 +420,11 @@ def _factual(written: Json, make: Make) -> Check:
 
 def _word_count(written: Json, _make: Make) -> Check:
     value = written.get("value")
-    bounds = {key: value[key] for key in ("min", "max") if key in value} if isinstance(value, Mapping) else {}
-    if not bounds:
-        bounds = {"min": int(str(value)), "max": int(str(value))}
-    return {"length": bounds}
+    said = value if isinstance(value, Mapping) else dict.fromkeys(("min", "max"), int(str(value)))
+    bounds = {key: _number(said, key) for key in ("min", "max") if key in said}
+    if not bounds or any(one % 1 or one < 0 for one in bounds.values()):
+        raise _NoCounterpart("it has no number of words")
+    return {"length": {key: int(one) for key, one in bounds.items()}}
 
 
 def _finish_reason(written: Json, _make: Make) -> Check:

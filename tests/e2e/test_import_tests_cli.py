@@ -131,6 +131,7 @@ ASSERTIONS = [
     ("{type: rouge-n, value: a}", {"similar": {"value": "a", "by": "rouge_1", "threshold": 0.75}}),
     ("{type: similar, value: a}", {"judge": "Does the answer mean the same as this text? a"}),
     ("{type: word-count, value: {max: 20}}", {"length": {"max": 20}}),
+    ("{type: word-count, value: {max: 20.0}}", {"length": {"max": 20}}),
     ("{type: is-refusal}", "refuses"),
     ("{type: llm-rubric, value: Is polite}", {"judge": "Is polite"}),
     ("{type: g-eval, value: ['Is it polite?', 'Is it short?']}", {"judge": ["Is it polite?", "Is it short?"]}),
