@@ -58,12 +58,15 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
         click.echo(line)
     if fail_on == "none":
         return 0
-    if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
-        return 1
-    if not comparison.undecided:
-        return 0
-    click.echo(terminal_line(f"runner: {_say_undecided(comparison.undecided)}"), err=True)
-    return 3
+    exit_code = 1 if fail_on == "any" and comparison.counts["broken"] else _judge(comparison)
+    if exit_code == 3:
+        click.echo(terminal_line(f"runner: {_say_undecided(comparison.undecided)}"), err=True)
+    return exit_code
+
+
+def _judge(comparison: Comparison) -> int:
+    """The exit code for what is worse: proven, or neither proven nor ruled out."""
+    return 1 if comparison.regressions else 3 if comparison.undecided else 0
 
 
 def _say_undecided(undecided: Sequence[str]) -> str:
@@ -106,7 +109,7 @@ class Baseline:
         if self._before is None:
             return replace(report, comparison=(self._missing,))
         comparison = compare_reports(self._before, report, self._is_left_out)
-        self._exit_code = 1 if comparison.regressions else 3 if comparison.undecided else 0
+        self._exit_code = _judge(comparison)
         doubts = describe_doubts(self._before, report)
         if moved := [one.name for one in comparison.scenarios if not one.new and one.name in self._there]:
             doubts.append(f"still there, but chosen no more, since the tags are others: {', '.join(moved)}")
