@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from runner.reporting._telemetry import Telemetry
 
 
+class ReportOption(click.Option):
+    """`--report`: its help names whatever kinds there are, when somebody asks for it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from runner.reporting import default_name, report_kinds
+
+        kinds = report_kinds()
+        places = [default_name(kind) for kind in kinds]
+        self.help = (
+            f"Also write a report: {', '.join(kinds[:-1])} or {kinds[-1]}. Where FILE is left out, it is "
+            f"{', '.join(places[:-1])} or {places[-1]}."
+        )
+        return super().get_help_record(ctx)
+
+
 def parse_report(text: str) -> tuple[str, Path]:
     """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
     from runner.reporting import default_name, report_kinds

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._reports import discard, discard_named, find_named, open_reporters, parse_report
+from runner.cli._reports import ReportOption, discard, discard_named, find_named, open_reporters, parse_report
 from runner.cli._session import (
     FiniteRange,
     PlayArguments,
@@ -129,11 +129,7 @@ def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[s
     "--resume", is_flag=False, flag_value="latest", metavar="[ID]", help="Go on with a play that was cut off: the last."
 )
 @click.option("--changed", type=click.Choice(["replay"]), help="With --resume: play again what files changed for.")
-@click.option(
-    "--report", "reports", multiple=True, metavar="KIND[=FILE]",
-    help="Also write a report: csv, ctrf, html, json, junit or markdown. Where FILE is left out, it is report.csv, "
-    "report.ctrf.json, report.html, report.json, report.junit.xml or report.md.",
-)  # fmt: skip
+@click.option("--report", "reports", cls=ReportOption, multiple=True, metavar="KIND[=FILE]")
 @click.option(
     "--baseline",
     metavar="FILE",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import unquote, urlsplit
@@ -74,6 +75,12 @@ async def test_a_face_has_routes_each_of_its_own(face: str, tmp_path: Path) -> N
     assert {path.removeprefix(place).split("/")[1] for _, path in mine} == set(load_plugin(FACES, face).PATHS)
     assert len(set(mine)) == len(mine)
     assert set(mine) & set(others) == set()
+
+
+def test_no_two_faces_at_one_place_share_a_first_word() -> None:
+    """The server hands a request on by that: one of them would never be asked."""
+    words = Counter((place_of(face), word) for face in plugin_names(FACES) for word in load_plugin(FACES, face).PATHS)
+    assert [word for word, faces in words.items() if faces > 1] == []
 
 
 @pytest.mark.skipif(not OPENAPI.exists(), reason=f"no OpenAPI file at {OPENAPI}; set RUNNER_SHARED")

@@ -110,12 +110,11 @@ def write(open_report: Open, path: Path, told: list[PlayEvent]) -> None:
 
 
 def test_the_kinds_are_there_and_help_names_them_with_their_places() -> None:
-    assert {"csv", "ctrf", "html", "json", "junit", "markdown"} == set(NAMES)
     (report,) = (one for one in play.params if one.name == "reports")
     assert isinstance(report, click.Option)
-    for name in NAMES:
-        assert name in (report.help or "")
-        assert default_name(name) in (report.help or "")
+    _, told = report.get_help_record(click.Context(play)) or ("", "")
+    words = set(re.split(r"[,.]? |[.]$", told))
+    assert {*NAMES, *map(default_name, NAMES)} <= words
     assert len({default_name(name) for name in NAMES}) == len(NAMES)
 
 

@@ -195,7 +195,7 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
     [
         (["--token", "short"], "the token has fewer than 16 characters"),
         (["--token", "has a space in it, this one"], "a character in it that a header can't hold"),
-        (["--inference", "oflline"], "write offline, scripted=FILE, or a URL"),
+        (["--inference", "oflline"], "scripted=FILE, or a URL"),
         (["--inference", "scripted=gone.yaml"], "gone.yaml:1:1: the file can't be read"),
         (
             ["--inference", "scripted=moves.yaml"],
