@@ -14,6 +14,7 @@ import os
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
@@ -110,12 +111,14 @@ async def on_cluster(
             [contents] = await client.scatter([whole], broadcast=True)
         journals = {one.variant.label: _Echo(lane.journal) for one, lane in zip(packages, lanes, strict=True)}
 
+        there = _Cluster(client, contents)
+
         def hear(event: tuple[float, Any]) -> None:
             told = event[1]
             journals[told["variant"]].take(told["worker"], told["line"])
+            there.heard[told["worker"], told["variant"]] += 1
 
         client.subscribe_topic(packages[0].topic, hear)
-        there = _Cluster(client, contents)
         try:
             yield tuple(
                 replace(lane, elsewhere=partial(_Elsewhere, there, package))
@@ -235,9 +238,13 @@ class _Echo:
 
 
 class _Cluster:
-    """The cluster's workers, each with what plays the scenarios of a package there."""
+    """The cluster's workers, each with what plays the scenarios of a package there.
+
+    `heard` counts the journal entries that came from each, for each variant.
+    """
 
     def __init__(self, client: Any, contents: Any) -> None:
+        self.heard = Counter[tuple[str, str]]()
         self._client = client
         self._contents = contents
         self._seats: dict[tuple[str, str], _Seat] = {}
@@ -258,7 +265,13 @@ class _Cluster:
         raise RemoteError(f"two workers of the cluster died while they played '{scenario}'")
 
     async def close(self) -> None:
-        await asyncio.gather(*(seat.close() for seat in self._seats.values()), return_exceptions=True)
+        await asyncio.gather(*(self._leave(*place) for place in self._seats), return_exceptions=True)
+
+    async def _leave(self, worker: str, label: str) -> None:
+        told = await self._seats[worker, label].close()
+        # Entries come by way of the scheduler: the last may still be on theirs when the worker has answered.
+        while self.heard[worker, label] < told:  # noqa: ASYNC110 - a few times at the end, within CLOSING_S
+            await asyncio.sleep(GATHER_S)
 
     async def _find_seat(self, package: Package) -> _Seat:
         waited_s = 0.0
@@ -328,9 +341,11 @@ class _Seat:
         finally:
             del self._made[number]
 
-    async def close(self) -> None:
+    async def close(self) -> int:
+        """How many journal entries came from there."""
         self._courier.cancel()
-        await self._actor.close()
+        told: int = await self._actor.close()
+        return told
 
     async def _carry(self) -> None:
         try:
@@ -417,6 +432,7 @@ class _World:
         self._heard: ContextVar[list[TurnResult]] = ContextVar("heard")
         self._is_finished = asyncio.Event()
         self._is_closed = False
+        self._told = 0
 
     async def give(self, orders: Sequence[_Order]) -> None:
         """Begin these attempts."""
@@ -435,8 +451,11 @@ class _World:
         finished, self._finished = self._finished, []
         return finished
 
-    async def close(self) -> None:
-        """End what is under way: nobody waits for it any more. What is still on its way here begins nothing."""
+    async def close(self) -> int:
+        """End what is under way: nobody waits for it any more. What is still on its way here begins nothing.
+
+        Returns how many journal entries went to the play.
+        """
         self._is_closed = True
         for task in self._under_way:
             task.cancel()
@@ -445,6 +464,7 @@ class _World:
         if self._opened is not None:
             with suppress(Exception):  # who was told of it is gone
                 await self._opened.close()
+        return self._told
 
     async def _make(self, number: int, scenario: str, assistant: str) -> None:
         made: _Made | Exception
@@ -517,6 +537,7 @@ class _World:
         worker = get_worker()
         told = {"variant": self._package.variant.label, "worker": worker.address, "line": dict(line)}
         worker.log_event(self._package.topic, told)
+        self._told += 1
 
 
 def _read_project(package: Package, contents: Mapping[str, bytes] | None, folder: Path) -> Session:
